@@ -1,0 +1,7 @@
+/** almenad: parses flags, then runs the daemon or one command. */
+import process from "node:process";
+import { runCli, standardOutput } from "./src/cli/mod.ts";
+import { createActions } from "./src/commands.ts";
+
+const actions = createActions(standardOutput);
+process.exit(await runCli(process.argv.slice(2), actions, standardOutput));
