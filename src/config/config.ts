@@ -1,0 +1,181 @@
+import { parse, TomlError } from "smol-toml";
+import { z } from "zod";
+import { DaemonError, messageOf } from "../core/mod.ts";
+import { parseLogFilter } from "./log_filter.ts";
+
+/** gRPC listener of the original; 127.0.0.1 is bound beside it, contract 1.2. */
+export const DEFAULT_GRPC_ADDR = "[::1]:50051";
+/** REST listener, contract 1.2. */
+export const DEFAULT_REST_ADDR = "127.0.0.1:8080";
+/** Swarm listeners, contract 1.2. */
+export const DEFAULT_P2P_LISTEN = "/ip4/0.0.0.0/tcp/0,/ip6/::/tcp/0";
+/** JSON form of the online geolocation service, contract 1.1. */
+export const DEFAULT_GEOLOCATION_URL = "https://ipapi.co/json/";
+
+const HostPort = z.string().refine((text) => parseHostPort(text) !== undefined, {
+  error: 'expected "host:port", such as 127.0.0.1:8080 or [::1]:50051',
+});
+const Filter = z.string().superRefine((text, context) => {
+  try {
+    parseLogFilter(text);
+  } catch (failure) {
+    context.addIssue({ code: "custom", message: messageOf(failure) });
+  }
+});
+
+/** Everything that can be configured, with its defaults; the schema of config.toml. */
+export const ConfigSchema = z.strictObject({
+  grpc_addr: HostPort.default(DEFAULT_GRPC_ADDR),
+  rest_addr: HostPort.default(DEFAULT_REST_ADDR),
+  p2p_listen: z.string().min(1).default(DEFAULT_P2P_LISTEN),
+  bootstrap_peers: z.string().default(""),
+  log: Filter.default("info"),
+  allow_remote: z.boolean().default(false),
+  geolocation: z.strictObject({
+    url: z.url({ protocol: /^https?$/ }).default(DEFAULT_GEOLOCATION_URL),
+    share: z.boolean().default(true),
+  }).prefault({}),
+});
+
+/** A complete configuration. */
+export type Config = z.output<typeof ConfigSchema>;
+
+/** Where a value came from. */
+export type Origin = "flag" | "environment" | "file" | "default";
+
+/** What each source says; missing means silent. */
+export interface ConfigSources {
+  flags: Readonly<Record<string, unknown>>;
+  env: Readonly<Record<string, string | undefined>>;
+  /** Text of config.toml, or undefined when there is none. */
+  file?: string | undefined;
+  /** Shown in errors. */
+  filePath: string;
+  isDev: boolean;
+}
+
+/** A configuration and the source of each of its fields, by dotted name. */
+export interface ResolvedConfig {
+  readonly config: Config;
+  readonly origins: Readonly<Record<string, Origin>>;
+}
+
+const ENVIRONMENT: Readonly<Record<string, string>> = {
+  GRPC_ADDR: "grpc_addr",
+  REST_ADDR: "rest_addr",
+  P2P_LISTEN: "p2p_listen",
+  BOOTSTRAP_PEERS: "bootstrap_peers",
+  RUST_LOG: "log",
+};
+
+/**
+ * Joins all sources: flag > environment > file > default, contract 1.2.
+ *
+ * @throws {DaemonError} `invalid_argument`, naming the flag, variable or line and what is expected.
+ */
+export function resolveConfig(sources: ConfigSources): ResolvedConfig {
+  const file = parseConfigFile(sources.file ?? "", sources.filePath);
+  const env = fromEnvironment(sources.env);
+  const flags = Object.fromEntries(
+    Object.entries(sources.flags).filter(([, v]) => v !== undefined),
+  );
+  checkPart(env, "the environment");
+  checkPart(flags, "the flags");
+  const log = sources.isDev ? { log: "debug" } : {};
+  const config = ConfigSchema.parse({ ...log, ...file, ...env, ...flags });
+  const origins = Object.fromEntries(
+    leafNames(config).map((name) => [name, originOf(name, flags, env, file)]),
+  );
+  return { config, origins };
+}
+
+/**
+ * Reads the text of config.toml.
+ *
+ * @throws {DaemonError} `data_loss` with file, line and what is wrong.
+ */
+export function parseConfigFile(text: string, path: string): Record<string, unknown> {
+  let table: Record<string, unknown>;
+  try {
+    table = parse(text);
+  } catch (failure) {
+    const place = failure instanceof TomlError ? `:${failure.line}:${failure.column}` : "";
+    const [reason] = messageOf(failure).split("\n");
+    throw new DaemonError("data_loss", `Cannot read ${path}${place}: ${reason}`);
+  }
+  const checked = ConfigSchema.safeParse(table);
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    throw new DaemonError("data_loss", describeIssue(issue, text, path));
+  }
+  return table;
+}
+
+/** Splits `host:port`; brackets around IPv6. Undefined when it is neither. */
+export function parseHostPort(text: string): { host: string; port: number } | undefined {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (!host || !Number.isInteger(port) || port > 65_535) return undefined;
+  return { host, port };
+}
+
+function fromEnvironment(env: ConfigSources["env"]): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [variable, field] of Object.entries(ENVIRONMENT)) {
+    if (env[variable]) values[field] = env[variable];
+  }
+  return values;
+}
+
+function checkPart(values: Record<string, unknown>, source: string): void {
+  const checked = ConfigSchema.partial().safeParse(values);
+  if (checked.success) return;
+  const [issue] = checked.error.issues;
+  const field = issue?.path.join(".") ?? "";
+  const variable = Object.entries(ENVIRONMENT).find(([, name]) => name === field)?.[0];
+  const name = source === "the environment" ? variable : `--${field.replaceAll("_", "-")}`;
+  throw new DaemonError(
+    "invalid_argument",
+    `Cannot use ${name} "${values[field]}" from ${source}: ${issue?.message}`,
+  );
+}
+
+function describeIssue(issue: z.core.$ZodIssue | undefined, text: string, path: string): string {
+  const isUnknown = issue?.code === "unrecognized_keys";
+  const keys = isUnknown ? [...issue.path, issue.keys[0] ?? ""] : issue?.path ?? [];
+  const line = lineOfKey(text, String(keys.at(-1)));
+  const reason = isUnknown ? "unknown key" : issue?.message;
+  return `Cannot use ${path}${line ? `:${line}` : ""}: ${reason} at "${keys.join(".")}"`;
+}
+
+function lineOfKey(text: string, key: string): number | undefined {
+  const isKey = (line: string) =>
+    new RegExp(`^\\s*\\[?\\s*"?${escape(key)}"?\\s*[\\]=.]`).test(line);
+  const index = text.split("\n").findIndex(isKey);
+  return index < 0 ? undefined : index + 1;
+}
+
+function escape(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}
+
+function leafNames(value: object, prefix = ""): string[] {
+  return Object.entries(value).flatMap(([key, inner]) =>
+    typeof inner === "object" && inner !== null && !Array.isArray(inner)
+      ? leafNames(inner, `${prefix}${key}.`)
+      : [`${prefix}${key}`]
+  );
+}
+
+function originOf(name: string, ...sources: Record<string, unknown>[]): Origin {
+  const order: Origin[] = ["flag", "environment", "file"];
+  const index = sources.findIndex((source) => hasPath(source, name.split(".")));
+  return order[index] ?? "default";
+}
+
+function hasPath(value: unknown, [key, ...rest]: string[]): boolean {
+  if (key === undefined) return value !== undefined;
+  if (typeof value !== "object" || value === null) return false;
+  return hasPath((value as Record<string, unknown>)[key], rest);
+}
