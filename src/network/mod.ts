@@ -1,0 +1,10 @@
+/** The libp2p side: identity, swarm, peer book, discovery, dialling, streams. */
+export { isLan } from "./addresses.ts";
+export { type RefusalCounts } from "./admission.ts";
+export { parseBootstrapPeers } from "./bootstrap.ts";
+export { type BootstrapPeer, Dialer } from "./dialer.ts";
+export { GeoExchange } from "./geo_exchange.ts";
+export { DamagedIdentityError, type Identity, loadIdentity } from "./identity.ts";
+export { MdnsDiscovery } from "./mdns.ts";
+export { PeerBook, type PeerGeo, type PeerSnapshot } from "./peer_book.ts";
+export { Swarm } from "./swarm.ts";

@@ -1,0 +1,74 @@
+import type { Stream } from "@libp2p/interface";
+import { Buffer } from "node:buffer";
+import { DaemonError, withDeadline } from "../core/mod.ts";
+
+/** Most bytes given to a stream at a time; Yamux makes one frame of each write, and frames over 1 MiB end the connection on rust-libp2p. */
+export const MAX_WRITE_BYTES = 65_536;
+/** Streams of one of our own protocols, in and out each, per connection; reliability section 2. */
+export const MAX_STREAMS_PER_PROTOCOL = 64;
+
+/**
+ * Writes everything, waiting for the peer whenever its window is full, so memory stays flat.
+ *
+ * @throws {DaemonError} `aborted` if the stream ends first, `cancelled` if the signal aborts.
+ */
+export async function writeAll(
+  stream: Stream,
+  bytes: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let offset = 0; offset < bytes.byteLength; offset += MAX_WRITE_BYTES) {
+    signal?.throwIfAborted();
+    if (stream.writeStatus !== "writable") {
+      throw new DaemonError("aborted", "Cannot write to the stream: it is closed");
+    }
+    if (!stream.send(bytes.subarray(offset, offset + MAX_WRITE_BYTES))) {
+      await drained(stream, signal);
+    }
+  }
+}
+
+/** Waits for the `drain` event; `stream.onDrain()` holds back only the first time (measured). */
+export function drained(stream: Stream, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const finish = (failure?: DaemonError) => {
+    stream.removeEventListener("drain", onDrain);
+    stream.removeEventListener("close", onClose);
+    signal?.removeEventListener("abort", onAbort);
+    if (failure) reject(failure);
+    else resolve();
+  };
+  const onDrain = () => finish();
+  const onClose = () => finish(new DaemonError("aborted", "Cannot write to the stream: it closed"));
+  const onAbort = () => finish(new DaemonError("cancelled", "Writing to the stream was cancelled"));
+  stream.addEventListener("drain", onDrain);
+  stream.addEventListener("close", onClose);
+  signal?.addEventListener("abort", onAbort);
+  if (signal?.aborted) onAbort();
+  else if (stream.status !== "open" && stream.status !== "closing") onClose();
+  return promise;
+}
+
+/**
+ * Reads until the peer ends its side.
+ *
+ * @throws {DaemonError} `resource_exhausted` over `maxBytes`, `deadline_exceeded` after `timeoutMs`.
+ */
+export function readAll(
+  stream: Stream,
+  limits: { maxBytes: number; timeoutMs: number },
+): Promise<Uint8Array> {
+  const read = async () => {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    for await (const chunk of stream) {
+      size += chunk.byteLength;
+      if (size > limits.maxBytes) {
+        throw new DaemonError("resource_exhausted", `The peer sent over ${limits.maxBytes} bytes`);
+      }
+      chunks.push(chunk.subarray());
+    }
+    return new Uint8Array(Buffer.concat(chunks));
+  };
+  return withDeadline(read(), limits.timeoutMs, "read the peer's answer");
+}

@@ -1,0 +1,256 @@
+import { noise } from "@chainsafe/libp2p-noise";
+import { yamux } from "@chainsafe/libp2p-yamux";
+import { identify } from "@libp2p/identify";
+import { type Connection, FaultTolerance, type Libp2p, type PrivateKey } from "@libp2p/interface";
+import { peerIdFromString } from "@libp2p/peer-id";
+import { type Ping, ping } from "@libp2p/ping";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p, type Libp2pInit } from "libp2p";
+import { createServer } from "node:net";
+import { type Clock, DaemonError, guard, logger, messageOf, type Service } from "../core/mod.ts";
+import type { Timer } from "../core/mod.ts";
+import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
+import type { PeerBook } from "./peer_book.ts";
+import { guardedTcp } from "./tcp_transport.ts";
+
+/** A connection without a byte in either direction for so long is closed, contract 1.4. */
+export const IDLE_TIMEOUT_MS = 60_000;
+/** Between two pings of a connection, contract 1.4. */
+export const PING_INTERVAL_MS = 15_000;
+/** Longest wait for the answer to a ping that decides about a peer's presence, contract 1.5. */
+export const PRESENCE_PING_MS = 3_000;
+/** How often the machine's addresses are read again. */
+export const ADDRESS_REFRESH_MS = 5_000;
+
+/** What {@link Swarm} uses. */
+export interface SwarmComponents {
+  clock: Clock;
+  peers: PeerBook;
+  privateKey: PrivateKey;
+  /** libp2p's own metrics; left out when nobody reads them. */
+  metrics?: NonNullable<Libp2pInit["metrics"]>;
+  /** Told when the first connection to a peer opened. */
+  onConnected(peerId: string): void;
+  /** Told when the last connection to a peer closed. */
+  onDisconnected(peerId: string): void;
+  /** Told when the machine's addresses changed. */
+  onAddressesChanged(): void;
+}
+
+/** How {@link Swarm} behaves. */
+export interface SwarmInit {
+  /** Multiaddrs to listen on. */
+  listen: readonly string[];
+  /** Whether a listen address that cannot be had is passed over; true for the defaults. */
+  isListenOptional: boolean;
+  maxConnections: number;
+  /** What identify tells other peers, such as `almenad/2026.1.1`. */
+  agentVersion: string;
+}
+
+const log = logger("network");
+
+/** The libp2p node: TCP, Noise, Yamux, identify and ping; tells the peer book what happens. */
+export class Swarm implements Service {
+  readonly name = "swarm";
+  readonly admission: Admission;
+  readonly #components: SwarmComponents;
+  readonly #init: SwarmInit;
+  #node: Libp2p<{ ping: Ping }> | undefined;
+  #refresh: Timer | undefined;
+  #ownAddresses = "";
+  // Connections between which libp2p has told us "open" and "close".
+  readonly #open = new Set<string>();
+
+  constructor(components: SwarmComponents, init: SwarmInit) {
+    this.#components = components;
+    this.#init = init;
+    this.admission = new Admission({
+      monotonic: () => components.clock.monotonic(),
+      isKnownHost: (host) => components.peers.knowsHost(host),
+      connectionsOf: (peerId) => this.#connectionsOf(peerId).length,
+    }, { maxSockets: init.maxConnections });
+  }
+
+  /**
+   * @throws {DaemonError} `unavailable` if no listen address can be had, or one that was asked for
+   *   by name.
+   */
+  async start(): Promise<void> {
+    const listen = await this.#usableListenAddresses();
+    try {
+      this.#node = await this.#createNode(listen);
+      this.#watch(this.#node);
+      await this.#node.start();
+    } catch (cause) {
+      await this.stop();
+      throw new DaemonError(
+        "unavailable",
+        `Cannot listen on ${listen.join(", ")}: ${
+          messageOf(cause)
+        }; give other addresses with --p2p-listen`,
+        { cause },
+      );
+    }
+    this.#refreshOwnAddresses();
+    this.#refresh = this.#components.clock.every(
+      ADDRESS_REFRESH_MS,
+      () => guard("read the machine's addresses", () => this.#refreshOwnAddresses()),
+    );
+  }
+
+  async stop(): Promise<void> {
+    this.#refresh?.cancel();
+    const node = this.#node;
+    this.#node = undefined;
+    await node?.stop();
+  }
+
+  /** The libp2p node underneath. @throws {DaemonError} `unavailable` before start and after stop. */
+  get node(): Libp2p<{ ping: Ping }> {
+    if (this.#node) return this.#node;
+    throw new DaemonError("unavailable", "Cannot use the swarm: it is not running");
+  }
+
+  /** Own multiaddrs, without `/p2p/<peer id>`. */
+  listenAddresses(): string[] {
+    return this.#node?.getMultiaddrs().map(withoutPeerId) ?? [];
+  }
+
+  /** Where the TCP listeners can be reached on this machine. */
+  listenEndpoints(): { host: string; port: number }[] {
+    const endpoints = this.listenAddresses().flatMap((address) => {
+      const [, family, host, , port] = address.split("/");
+      if (!host || !port || !/^ip[46]$/.test(family ?? "")) return [];
+      return [{ host: family === "ip4" ? "127.0.0.1" : "::1", port: Number(port), bound: host }];
+    });
+    const byPort = new Map(endpoints.map(({ host, port }) => [`${host} ${port}`, { host, port }]));
+    return [...byPort.values()];
+  }
+
+  /**
+   * Connects to a peer on any of its addresses.
+   *
+   * @param addresses Multiaddrs with or without `/p2p/<peer id>`; more may be known already.
+   */
+  async dial(peerId: string, addresses: readonly string[], signal: AbortSignal): Promise<void> {
+    const suffix = `/p2p/${peerId}`;
+    const targets = addresses.map((address) =>
+      multiaddr(address.endsWith(suffix) ? address : `${address}${suffix}`)
+    );
+    const target = targets.length > 0 ? targets : peerIdFromString(peerId);
+    await this.node.dial(target, { signal });
+  }
+
+  /** Round-trip time to a peer in milliseconds. @throws if it does not answer. */
+  async ping(peerId: string, signal: AbortSignal): Promise<number> {
+    return await this.node.services.ping.ping(peerIdFromString(peerId), { signal });
+  }
+
+  /**
+   * Finds out whether a connected peer is still there: one that does not answer a ping is
+   * disconnected, contract 1.5.
+   */
+  async checkPresence(peerId: string): Promise<void> {
+    if (!this.#components.peers.isConnected(peerId)) return;
+    try {
+      await this.ping(peerId, AbortSignal.timeout(PRESENCE_PING_MS));
+    } catch (error) {
+      log.debug("Silent peer is disconnected", { peerId, error });
+      for (const connection of this.#connectionsOf(peerId)) {
+        connection.abort(new DaemonError("deadline_exceeded", "The peer does not answer pings"));
+      }
+    }
+  }
+
+  #connectionsOf(peerId: string): Connection[] {
+    return this.#node?.getConnections(peerIdFromString(peerId)) ?? [];
+  }
+
+  #createNode(listen: string[]): Promise<Libp2p<{ ping: Ping }>> {
+    const { metrics } = this.#components;
+    return createLibp2p({
+      start: false,
+      privateKey: this.#components.privateKey,
+      addresses: { listen },
+      nodeInfo: { userAgent: this.#init.agentVersion },
+      transports: [
+        guardedTcp({
+          acceptSocket: (socket) => this.admission.acceptSocket(socket),
+          inboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
+          outboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
+        }),
+      ],
+      connectionEncrypters: [noise()],
+      streamMuxers: [yamux()],
+      connectionGater: { ...this.admission.gater(), denyDialMultiaddr: () => false },
+      connectionManager: {
+        maxConnections: this.#init.maxConnections,
+        inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
+        // Admission decides about strangers; libp2p's own counts lump them all together.
+        maxIncomingPendingConnections: Number.MAX_SAFE_INTEGER,
+        inboundConnectionThreshold: Number.MAX_SAFE_INTEGER,
+        reconnectRetries: 0,
+      },
+      connectionMonitor: { pingInterval: PING_INTERVAL_MS },
+      transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
+      services: { identify: identify(), ping: ping() },
+      ...(metrics ? { metrics } : {}),
+    });
+  }
+
+  #watch(node: Libp2p): void {
+    const { peers } = this.#components;
+    node.addEventListener("connection:open", ({ detail }) => {
+      const peerId = detail.remotePeer.toString();
+      const wasConnected = peers.isConnected(peerId);
+      this.#open.add(detail.id);
+      peers.connectionOpened(peerId, withoutPeerId(detail.remoteAddr));
+      if (!wasConnected) this.#components.onConnected(peerId);
+      guard("bound a peer's connections", () => this.#closeSurplus(peerId));
+    });
+    node.addEventListener("connection:close", ({ detail }) => {
+      const peerId = detail.remotePeer.toString();
+      if (!this.#open.delete(detail.id)) return;
+      peers.connectionClosed(peerId);
+      if (!peers.isConnected(peerId)) this.#components.onDisconnected(peerId);
+    });
+    node.addEventListener("self:peer:update", () => this.#refreshOwnAddresses());
+  }
+
+  async #closeSurplus(peerId: string): Promise<void> {
+    const surplus = this.#connectionsOf(peerId).slice(MAX_CONNECTIONS_PER_PEER);
+    await Promise.all(surplus.map((connection) => connection.close()));
+  }
+
+  #refreshOwnAddresses(): void {
+    if (!this.#node) return;
+    const addresses = this.listenAddresses();
+    const summary = addresses.join();
+    if (summary === this.#ownAddresses) return;
+    const isFirst = this.#ownAddresses === "";
+    this.#ownAddresses = summary;
+    this.#components.peers.setOwnAddresses(addresses);
+    if (!isFirst) this.#components.onAddressesChanged();
+  }
+
+  async #usableListenAddresses(): Promise<string[]> {
+    const listen = [...this.#init.listen];
+    if (!this.#init.isListenOptional || await hasIpv6()) return listen;
+    log.warn("This machine has no IPv6; listening on IPv4 alone");
+    return listen.filter((address) => !address.startsWith("/ip6/"));
+  }
+}
+
+function withoutPeerId(address: Multiaddr): string {
+  return address.toString().replace(/\/p2p\/[^/]+$/, "");
+}
+
+/** Whether a socket can listen on IPv6 at all. */
+export function hasIpv6(): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const server = createServer();
+  server.once("error", () => resolve(false));
+  server.listen({ host: "::", port: 0, ipv6Only: true }, () => server.close(() => resolve(true)));
+  return promise;
+}

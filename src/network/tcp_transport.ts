@@ -1,0 +1,61 @@
+import type { Listener, Transport, Upgrader } from "@libp2p/interface";
+import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
+import type { Server, Socket } from "node:net";
+import { guard } from "../core/mod.ts";
+
+/** Decides about a socket before any protocol is spoken on it. */
+export type SocketGate = (socket: Socket) => boolean;
+
+/** What {@link guardedTcp} needs besides the options of `@libp2p/tcp`. */
+export interface GuardedTcpInit extends TCPOptions {
+  /** Refused sockets are destroyed at once. */
+  acceptSocket: SocketGate;
+}
+
+/**
+ * `@libp2p/tcp` with three faults of the runtime kept away: an accept callback that throws would
+ * end the process, a socket without an error listener too, and `noDelay` among the socket options
+ * is ignored on Deno 2.7 (a fresh stream then waits 40 ms for a delayed acknowledgement).
+ */
+export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) => Transport {
+  const create = tcp(init);
+  return (components) => {
+    const transport = create(components);
+    const dial = transport.dial.bind(transport);
+    const createListener = transport.createListener.bind(transport);
+    transport.dial = (address, options) =>
+      dial(address, { ...options, upgrader: withoutDelay(options.upgrader) });
+    transport.createListener = (options) =>
+      guardListener(createListener(options), init.acceptSocket);
+    return transport;
+  };
+}
+
+function withoutDelay(upgrader: Upgrader): Upgrader {
+  const upgradeOutbound: Upgrader["upgradeOutbound"] = (connection, options) => {
+    (connection as unknown as { socket?: Socket }).socket?.setNoDelay(true);
+    return upgrader.upgradeOutbound(connection, options);
+  };
+  return new Proxy(upgrader, {
+    get(target, property) {
+      if (property === "upgradeOutbound") return upgradeOutbound;
+      const value = Reflect.get(target, property);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
+function guardListener(listener: Listener, acceptSocket: SocketGate): Listener {
+  const { server } = listener as unknown as { server: Server };
+  const [accept] = server.listeners("connection");
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
+    socket.on("error", () => undefined); // reported again as the end of the connection
+    guard("accept a swarm connection", () => {
+      if (!acceptSocket(socket)) return void socket.destroy();
+      socket.setNoDelay(true);
+      accept?.call(server, socket);
+    });
+  });
+  return listener;
+}
