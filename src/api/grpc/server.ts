@@ -1,0 +1,190 @@
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
+import {
+  type Health,
+  logger,
+  messageOf,
+  type OperationRegistry,
+  type Service,
+  wireName,
+  withDeadline,
+} from "../../core/mod.ts";
+import { bindOrNext, checkLoopback, type Endpoint, formatEndpoint } from "../listen.ts";
+import { guardSessions, type SessionCounts } from "./connection_limits.ts";
+import { DAEMON_SERVICE, descriptorSet, HEALTH_SERVICE, loadServices } from "./descriptors.ts";
+import { healthHandlers } from "./health.ts";
+import { REFLECTION_SERVICES, reflectionHandlers, reflectionService } from "./reflection.ts";
+import { toStatus } from "./status.ts";
+
+/** Largest message in either direction, contract 1.1. */
+export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+/** Calls at once on one connection, reliability section 2. */
+export const MAX_STREAMS_PER_CONNECTION = 100;
+/** A connection without a call for so long is closed. */
+export const CONNECTION_IDLE_MS = 300_000;
+/** How long calls under way may go on at stop. */
+const DRAIN_MS = 400;
+
+/** What {@link GrpcServer} uses. */
+export interface GrpcServerComponents<Components> {
+  registry: OperationRegistry<Components>;
+  health: Health;
+}
+
+/** How {@link GrpcServer} behaves. */
+export interface GrpcServerInit {
+  /** Where to listen; each is bound, in this order, on one port. */
+  hosts: readonly string[];
+  port: number;
+  /** Whether host and port are the built-in defaults, so the next free port will do. */
+  isDefault: boolean;
+  allowRemote: boolean;
+  maxConnections: number;
+}
+
+const log = logger("api");
+
+/** The gRPC door: serves every operation that names an rpc, with health and reflection. */
+export class GrpcServer<Components> implements Service {
+  readonly name = "grpc";
+  readonly #components: GrpcServerComponents<Components>;
+  readonly #init: GrpcServerInit;
+  #server: Server | undefined;
+  #endpoints: Endpoint[] = [];
+  #sessions: SessionCounts = { open: 0, refused: 0 };
+
+  constructor(components: GrpcServerComponents<Components>, init: GrpcServerInit) {
+    this.#components = components;
+    this.#init = init;
+  }
+
+  /** Where it listens now. */
+  endpoints(): readonly Endpoint[] {
+    return this.#endpoints;
+  }
+
+  /** Connections open and refused. */
+  sessions(): SessionCounts {
+    return this.#sessions;
+  }
+
+  /** The same as `host:port`. */
+  addresses(): string[] {
+    return this.#endpoints.map(formatEndpoint);
+  }
+
+  /**
+   * @throws {DaemonError} `invalid_argument` for a remote address without leave, `unavailable` if
+   *   no address can be bound.
+   */
+  async start(): Promise<void> {
+    for (const host of this.#init.hosts) {
+      checkLoopback(host, "--grpc-addr", this.#init.allowRemote);
+    }
+    const [host = "127.0.0.1"] = this.#init.hosts;
+    const wanted = { host, port: this.#init.port };
+    const options = { isDefault: this.#init.isDefault, flag: "--grpc-addr" };
+    await bindOrNext(wanted, options, (port) => this.#bindAll(port));
+    this.#components.health.serving("grpc");
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    this.#endpoints = [];
+    if (!server) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    server.tryShutdown(() => resolve());
+    await withDeadline(promise, DRAIN_MS, "finish the calls under way").catch(() => undefined);
+    server.forceShutdown();
+  }
+
+  // All hosts share one port; on a machine without IPv6 the IPv4 address alone has to do.
+  async #bindAll(port: number): Promise<void> {
+    const server = this.#createServer();
+    const endpoints: Endpoint[] = [];
+    for (const host of this.#init.hosts) {
+      const chosen = endpoints[0]?.port ?? port;
+      try {
+        endpoints.push({ host, port: await bind(server, { host, port: chosen }) });
+      } catch (failure) {
+        if (!this.#init.isDefault || !isMissingFamily(failure)) {
+          server.forceShutdown();
+          throw failure;
+        }
+        log.warn("gRPC address is not available on this machine", { host, error: failure });
+      }
+    }
+    if (endpoints.length === 0) throw new TypeError("no address of this machine could be bound");
+    this.#server = server;
+    this.#endpoints = endpoints;
+    this.#sessions = guardSessions(server, { maxConnections: this.#init.maxConnections });
+  }
+
+  #createServer(): Server {
+    const server = new Server({
+      "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
+      "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
+      "grpc.max_concurrent_streams": MAX_STREAMS_PER_CONNECTION,
+      "grpc.max_connection_idle_ms": CONNECTION_IDLE_MS,
+      "grpc.enable_channelz": 0,
+      "grpc.keepalive_time_ms": 60_000,
+      "grpc.keepalive_timeout_ms": 10_000,
+    });
+    const service = loadServices();
+    const reflection = reflectionHandlers(descriptorSet);
+    server.addService(service(DAEMON_SERVICE), this.#daemonHandlers());
+    server.addService(
+      service(HEALTH_SERVICE),
+      healthHandlers(this.#components.health, [DAEMON_SERVICE, HEALTH_SERVICE]),
+    );
+    for (const name of REFLECTION_SERVICES) {
+      server.addService(reflectionService(name), reflection);
+    }
+    return server;
+  }
+
+  #daemonHandlers(): UntypedServiceImplementation {
+    const handlers: UntypedServiceImplementation = {};
+    const { registry } = this.#components;
+    for (const operation of registry.list()) {
+      if (!operation.rpc) continue;
+      const wire = wireName(operation);
+      handlers[operation.rpc] = (
+        call: ServerUnaryCall<unknown, unknown>,
+        reply: sendUnaryData<unknown>,
+      ) => {
+        registry.call(wire, call.request, abortSignalOf(call))
+          .then((output) => reply(null, output), (failure) => reply(toStatus(failure)));
+      };
+    }
+    return handlers;
+  }
+}
+
+function abortSignalOf(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
+  const controller = new AbortController();
+  call.on("cancelled", () => controller.abort());
+  return controller.signal;
+}
+
+function bind(server: Server, endpoint: Endpoint): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  server.bindAsync(
+    formatEndpoint(endpoint),
+    ServerCredentials.createInsecure(),
+    (failure, port) => failure ? reject(failure) : resolve(port),
+  );
+  return promise;
+}
+
+function isMissingFamily(failure: unknown): boolean {
+  return /EADDRNOTAVAIL|EAFNOSUPPORT|assign requested address|not supported/i.test(
+    messageOf(failure),
+  );
+}

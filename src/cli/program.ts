@@ -1,0 +1,156 @@
+import { Command, CommanderError, Option } from "commander";
+import { DaemonError } from "../core/mod.ts";
+import { EXIT, exitCodeOf } from "./exit_codes.ts";
+import { describeFailure, type Output, type OutputFormat } from "./output.ts";
+
+/** Flags that every command knows, as given. */
+export interface GlobalFlags {
+  readonly format: OutputFormat;
+  readonly dev: boolean;
+  readonly dataDir?: string;
+  readonly grpcAddr?: string;
+  readonly restAddr?: string;
+  readonly p2pListen?: string;
+  readonly allowRemote?: boolean;
+}
+
+/** Where a service is to be installed, as given. */
+export interface ServiceFlags {
+  readonly dryRun: boolean;
+  readonly platform?: string;
+  readonly follow: boolean;
+}
+
+/** What the commands do; each resolves to an exit code. */
+export interface CliActions {
+  version(format: OutputFormat): Promise<number>;
+  run(flags: GlobalFlags): Promise<number>;
+  runAsService(flags: GlobalFlags): Promise<number>;
+  showConfig(flags: GlobalFlags, options: { origin: boolean }): Promise<number>;
+  validateConfig(flags: GlobalFlags, path: string | undefined): Promise<number>;
+  service(
+    verb: "install" | "uninstall" | "status" | "logs",
+    flags: GlobalFlags,
+    options: ServiceFlags,
+  ): Promise<number>;
+}
+
+/**
+ * Parses the command line and runs what it asks for.
+ *
+ * @param args Without the executable's name.
+ * @returns The exit code; a failure is printed as one line on standard error.
+ */
+export async function runCli(
+  args: readonly string[],
+  actions: CliActions,
+  output: Output,
+): Promise<number> {
+  let code: number = EXIT.ok;
+  const program = createProgram(actions, output, (outcome) => code = outcome);
+  const format = args.includes("json") || args.includes("--format=json") ? "json" : "human";
+  try {
+    if (isVersionRequest(args)) return await actions.version(format);
+    await program.parseAsync([...args], { from: "user" });
+    return code;
+  } catch (failure) {
+    if (failure instanceof CommanderError) return failure.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    output.error(describeFailure(failure, format));
+    return exitCodeOf(failure);
+  }
+}
+
+// Commander would print the version before --format is read.
+function isVersionRequest(args: readonly string[]): boolean {
+  const first = args.filter((arg, index) =>
+    !/^--format/.test(arg) && args[index - 1] !== "--format"
+  );
+  return first[0] === "--version" || first[0] === "-V";
+}
+
+function createProgram(
+  actions: CliActions,
+  output: Output,
+  finish: (code: number) => void,
+): Command {
+  const program = new Command("almenad");
+  program
+    .description(
+      "The peer daemon: finds peers, keeps encrypted links to them, serves local programs",
+    )
+    .configureOutput({
+      writeOut: (text) => output.out(text.trimEnd()),
+      writeErr: (text) => output.error(text.trimEnd().replace(/^error: /, "almenad: ")),
+    })
+    .exitOverride()
+    .showSuggestionAfterError()
+    .addOption(
+      new Option("--format <format>", "how results are printed").choices(["human", "json"]).default(
+        "human",
+      ),
+    )
+    .option("-V, --version", "print the version and exit")
+    .option("--dev", "development mode: debug logging, data in ./workspace", false)
+    .option("--data-dir <path>", "folder of data, config and logs")
+    .option(
+      "--grpc-addr <host:port>",
+      "gRPC listener (GRPC_ADDR; default [::1]:50051 and 127.0.0.1)",
+    )
+    .option("--rest-addr <host:port>", "REST listener (REST_ADDR; default 127.0.0.1:8080)")
+    .option("--p2p-listen <multiaddrs>", "swarm listeners, comma-separated (P2P_LISTEN)")
+    .option("--allow-remote", "let gRPC and REST listen on addresses other machines can reach")
+    .addHelpText("after", HELP);
+  program.action(async () => finish(await actions.run(program.opts())));
+  program.command("run", { isDefault: false }).description("run the daemon in the foreground")
+    .action(async () => finish(await actions.run(program.opts())));
+  program.command("service-run", { hidden: true })
+    .action(async () => finish(await actions.runAsService(program.opts())));
+  addConfigCommands(program, actions, finish);
+  addServiceCommands(program, actions, finish);
+  program.allowExcessArguments(false);
+  return program;
+}
+
+function addConfigCommands(program: Command, actions: CliActions, finish: (code: number) => void) {
+  const config = program.command("config").description("show or check the configuration");
+  config.command("show").description("print the configuration in force")
+    .option("--origin", "say where each value comes from", false)
+    .action(async (options) => finish(await actions.showConfig(program.opts(), options)));
+  config.command("validate [file]").description("check config.toml without starting")
+    .action(async (file) => finish(await actions.validateConfig(program.opts(), file)));
+}
+
+function addServiceCommands(program: Command, actions: CliActions, finish: (code: number) => void) {
+  const daemon = program.command("daemon").description("almenad as a service of this system");
+  const verbs = [
+    ["install", "register and start the service"],
+    ["uninstall", "stop and remove the service; data and configuration stay"],
+    ["status", "what the system says of the service"],
+    ["logs", "the service's log"],
+  ] as const;
+  for (const [verb, description] of verbs) {
+    const command = daemon.command(verb).description(description)
+      .option("--dry-run", "print what would be done, and do nothing", false)
+      .addOption(new Option("--platform <platform>", "with --dry-run: for another system")
+        .choices(["linux", "darwin", "windows"]));
+    if (verb === "logs") command.option("-f, --follow", "wait for further lines", false);
+    command.action(async (options) => {
+      if (options.platform && !options.dryRun) {
+        throw new DaemonError("invalid_argument", "Cannot use --platform without --dry-run");
+      }
+      finish(await actions.service(verb, program.opts(), { follow: false, ...options }));
+    });
+  }
+}
+
+const HELP = `
+Examples:
+  almenad                                   run the daemon in the foreground
+  almenad --dev                             the same, with debug logging and data in ./workspace
+  almenad --grpc-addr 127.0.0.1:6000        on another port
+  almenad daemon install                    start with this user's session, from now on
+  almenad config show --origin              every setting and where it comes from
+
+Environment: GRPC_ADDR, REST_ADDR, P2P_LISTEN, BOOTSTRAP_PEERS, RUST_LOG; ALMENAD_DATA_DIR with --dev
+Exit codes: 0 ok, 1 failed, 2 usage, 3 already running, 4 not running, 5 permission,
+            6 damaged identity or configuration, 70 internal`;
