@@ -22,14 +22,25 @@ export {
   type LogProperties,
 } from "./log.ts";
 export {
+  action,
   type CallContext,
+  type CallOperation,
   type Operation,
   type OperationKind,
+  type OperationScope,
   query,
+  stream,
+  type StreamOperation,
   wireName,
 } from "./operation.ts";
 export { type Clock, type Random, systemClock, systemRandom, type Timer } from "./ports.ts";
 export { Metrics } from "./metrics.ts";
-export { type CallObserver, OperationRegistry, type OperationRegistryInit } from "./registry.ts";
+export {
+  type CallObserver,
+  InputError,
+  OperationRegistry,
+  type OperationRegistryInit,
+  UnknownOperationError,
+} from "./registry.ts";
 export { Daemon, type DaemonInit, type Service } from "./service.ts";
 export { type BackoffInit, backoffMs, pause, withDeadline } from "./time.ts";

@@ -1,31 +1,49 @@
 import type { z } from "zod";
 
-/** What kind of question an operation is; doors map it to their own verbs. */
-export type OperationKind = "query";
+/**
+ * What kind of question an operation is: a query changes nothing, an action may, a stream answers
+ * with many items. Doors map it to their own verbs.
+ */
+export type OperationKind = "query" | "action" | "stream";
+
+/** Whether an operation concerns the daemon as a whole or one library. */
+export type OperationScope = "core" | "library";
 
 /** What an operation learns about the call besides its input. */
 export interface CallContext {
   /** Aborts when the caller went away or the deadline passed. */
   readonly signal: AbortSignal;
+  /** Made by the client, at most 64 characters; stands in log lines and job events. */
+  readonly requestId?: string;
+  /** The library a library operation concerns. */
+  readonly libraryId?: string;
 }
 
-/** One thing a caller can ask, defined once and served by every front door. */
-export interface Operation<
-  Components = never,
-  Input extends z.ZodType = z.ZodType,
-  Output extends z.ZodType = z.ZodType,
-> {
-  readonly kind: OperationKind;
+/** What every declaration has. */
+export interface OperationBase<Input extends z.ZodType, Output extends z.ZodType> {
   /** `noun.verb` in snake case, such as `network.peers`. */
   readonly name: string;
   /** One sentence that help texts, OpenAPI and schemas show. */
   readonly summary: string;
+  readonly scope: OperationScope;
   /** The method of `almena.daemon.v1.DaemonService` that serves it, if one does. */
   readonly rpc?: string;
   /** Further REST paths that answer the same, such as `/status`. */
   readonly aliases?: readonly string[];
+  /** Fields that a command line takes by position, in order; the last may be a list. */
+  readonly positional?: readonly string[];
   readonly input: Input;
+  /** Of a stream: the schema of one item. */
   readonly output: Output;
+}
+
+/** An operation that answers once. */
+export interface CallOperation<
+  Components = never,
+  Input extends z.ZodType = z.ZodType,
+  Output extends z.ZodType = z.ZodType,
+> extends OperationBase<Input, Output> {
+  readonly kind: "query" | "action";
   run(
     input: z.output<Input>,
     components: Components,
@@ -33,15 +51,48 @@ export interface Operation<
   ): z.input<Output> | Promise<z.input<Output>>;
 }
 
-/**
- * Declares an operation that changes nothing.
- *
- * The input schema is closed: unknown fields are refused by the registry.
- */
+/** An operation that answers with items until it ends or the caller leaves. */
+export interface StreamOperation<
+  Components = never,
+  Input extends z.ZodType = z.ZodType,
+  Output extends z.ZodType = z.ZodType,
+> extends OperationBase<Input, Output> {
+  readonly kind: "stream";
+  run(
+    input: z.output<Input>,
+    components: Components,
+    context: CallContext,
+  ): AsyncIterable<z.input<Output>>;
+}
+
+/** One thing a caller can ask, defined once and served by every front door. */
+export type Operation<
+  Components = never,
+  Input extends z.ZodType = z.ZodType,
+  Output extends z.ZodType = z.ZodType,
+> = CallOperation<Components, Input, Output> | StreamOperation<Components, Input, Output>;
+
+type Definition<O> = Omit<O, "kind" | "scope"> & { readonly scope?: OperationScope };
+
+/** Declares an operation that changes nothing. */
 export function query<Components, Input extends z.ZodType, Output extends z.ZodType>(
-  definition: Omit<Operation<Components, Input, Output>, "kind">,
-): Operation<Components, Input, Output> {
-  return { kind: "query", ...definition };
+  definition: Definition<CallOperation<Components, Input, Output>>,
+): CallOperation<Components, Input, Output> {
+  return { scope: "core", ...definition, kind: "query" };
+}
+
+/** Declares an operation that may change something; over HTTP it needs the admin token. */
+export function action<Components, Input extends z.ZodType, Output extends z.ZodType>(
+  definition: Definition<CallOperation<Components, Input, Output>>,
+): CallOperation<Components, Input, Output> {
+  return { scope: "core", ...definition, kind: "action" };
+}
+
+/** Declares an operation that answers with many items. */
+export function stream<Components, Input extends z.ZodType, Output extends z.ZodType>(
+  definition: Definition<StreamOperation<Components, Input, Output>>,
+): StreamOperation<Components, Input, Output> {
+  return { scope: "core", ...definition, kind: "stream" };
 }
 
 /**
@@ -51,8 +102,9 @@ export function query<Components, Input extends z.ZodType, Output extends z.ZodT
  * ```ts
  * import assert from "node:assert/strict";
  * assert.equal(wireName({ kind: "query", name: "network.peers" }), "query:network.peers.v1");
+ * assert.equal(wireName({ kind: "action", name: "files.copy" }), "action:files.copy.input.v1");
  * ```
  */
 export function wireName({ kind, name }: Pick<Operation, "kind" | "name">): string {
-  return `${kind}:${name}.v1`;
+  return kind === "action" ? `action:${name}.input.v1` : `${kind}:${name}.v1`;
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { DaemonError, toDaemonError } from "./errors.ts";
-import type { Operation } from "./operation.ts";
+import type { CallContext, CallOperation, Operation } from "./operation.ts";
 import { wireName } from "./operation.ts";
 import { withDeadline } from "./time.ts";
 
@@ -48,23 +48,28 @@ export class OperationRegistry<Components> {
     return [...this.#operations.values()];
   }
 
+  /** One operation by its wire name. */
+  find(wire: string): Operation<Components> | undefined {
+    return this.#operations.get(wire);
+  }
+
   /**
-   * Runs one operation.
+   * Runs a query or an action.
    *
    * @param wire Its wire name, such as `query:network.peers.v1`.
    * @param input Anything; checked against the operation's schema.
-   * @throws {DaemonError} `unimplemented` for an unknown name, `invalid_argument` for a bad input,
-   *   `deadline_exceeded`, or what the operation reports; anything else becomes `internal`.
+   * @throws {UnknownOperationError} for an unknown name.
+   * @throws {InputError} for an input that does not fit the schema.
+   * @throws {DaemonError} `invalid_argument` for a missing library, `deadline_exceeded`, or what the
+   *   operation reports; anything else becomes `internal`.
    */
-  async call(wire: string, input: unknown, signal: AbortSignal): Promise<unknown> {
-    const operation = this.#operations.get(wire);
-    if (!operation) {
-      throw new DaemonError("unimplemented", `Cannot call "${wire}": no such operation`);
-    }
+  async call(wire: string, input: unknown, context: CallContext): Promise<unknown> {
+    const operation = this.#lookUp(wire);
+    if (operation.kind === "stream") throw new UnknownOperationError(wire, "it is a stream");
     const started = performance.now();
     let outcome = "ok";
     try {
-      return await this.#run(operation, input, signal);
+      return await this.#run(operation, input, context);
     } catch (failure) {
       const error = toDaemonError(failure);
       outcome = error.code;
@@ -72,6 +77,23 @@ export class OperationRegistry<Components> {
     } finally {
       this.#onCall?.({ operation: wire, outcome, durationMs: performance.now() - started });
     }
+  }
+
+  /**
+   * Begins a stream; it ends with the signal.
+   *
+   * @throws As {@link OperationRegistry.call}, before the first item.
+   */
+  open(wire: string, input: unknown, context: CallContext): AsyncIterable<unknown> {
+    const operation = this.#lookUp(wire);
+    if (operation.kind !== "stream") throw new UnknownOperationError(wire, "it is no stream");
+    return operation.run(checkInput(operation, input, context), this.#components, context);
+  }
+
+  #lookUp(wire: string): Operation<Components> {
+    const operation = this.#operations.get(wire);
+    if (operation) return operation;
+    throw new UnknownOperationError(wire, "no such operation");
   }
 
   #add(operation: Operation<Components>): void {
@@ -82,16 +104,42 @@ export class OperationRegistry<Components> {
     this.#operations.set(wire, operation);
   }
 
-  #run(operation: Operation<Components>, input: unknown, signal: AbortSignal): Promise<unknown> {
-    const parsed = operation.input.safeParse(input);
-    if (!parsed.success) {
-      throw new DaemonError(
-        "invalid_argument",
-        `Cannot call "${wireName(operation)}": ${z.prettifyError(parsed.error)}`,
-      );
-    }
-    const result = operation.run(parsed.data, this.#components, { signal });
+  #run(
+    operation: CallOperation<Components>,
+    input: unknown,
+    context: CallContext,
+  ): Promise<unknown> {
+    const checked = checkInput(operation, input, context);
+    const result = operation.run(checked, this.#components, context);
     if (!(result instanceof Promise)) return Promise.resolve(result);
     return withDeadline(result, this.#callTimeoutMs, `finish "${wireName(operation)}"`);
   }
+}
+
+/** No operation has the name that was called; doors answer with the name itself. */
+export class UnknownOperationError extends DaemonError {
+  constructor(readonly operation: string, reason: string) {
+    super("unimplemented", `Cannot call "${operation}": ${reason}`);
+  }
+}
+
+/** The input does not fit the operation's schema. */
+export class InputError extends DaemonError {
+  constructor(operation: string, reason: string) {
+    super("invalid_argument", `Cannot call "${operation}": ${reason}`);
+  }
+}
+
+function checkInput<Components>(
+  operation: Operation<Components>,
+  input: unknown,
+  { libraryId }: CallContext,
+): unknown {
+  const wire = wireName(operation);
+  if (operation.scope === "library" && libraryId === undefined) {
+    throw new DaemonError("invalid_argument", `Cannot call "${wire}": library_id is missing`);
+  }
+  const parsed = operation.input.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw new InputError(wire, z.prettifyError(parsed.error));
 }

@@ -159,7 +159,7 @@ export class GrpcServer<Components> implements Service {
         call: ServerUnaryCall<unknown, unknown>,
         reply: sendUnaryData<unknown>,
       ) => {
-        registry.call(wire, call.request, abortSignalOf(call))
+        registry.call(wire, call.request, { signal: abortSignalOf(call) })
           .then((output) => reply(null, output), (failure) => reply(toStatus(failure)));
       };
     }

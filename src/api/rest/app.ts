@@ -109,7 +109,7 @@ async function answer<Components>(
 ): Promise<Response> {
   const input = fromQuery(operation, new URL(context.req.url).searchParams);
   return context.json(
-    await registry.call(wireName(operation), input, context.req.raw.signal) as never,
+    await registry.call(wireName(operation), input, { signal: context.req.raw.signal }) as never,
   );
 }
 
