@@ -1,4 +1,7 @@
+import { BoundedQueue } from "./bounded_queue.ts";
 import { logger } from "./log.ts";
+import { systemClock } from "./ports.ts";
+import { Recent } from "./recent.ts";
 
 /**
  * The typed catalogue: every topic of the daemon and the shape of its payload.
@@ -17,6 +20,53 @@ export interface DaemonEvents {
   "peer.connected": { peerId: string };
   /** The last connection to a peer closed. */
   "peer.disconnected": { peerId: string };
+  /** A library was made; contract 2.5 names the fields of this and the following topics. */
+  "library.created": LibraryEvent;
+  /** A library can be used again. */
+  "library.opened": LibraryEvent;
+  /** A library takes no further work. */
+  "library.closed": LibraryEvent;
+  /** A library was forgotten; its files stay. */
+  "library.deleted": LibraryEvent;
+  /** A folder became part of a library. */
+  "location.added": LocationEvent;
+  /** A folder is no longer part of a library; its files stay. */
+  "location.removed": LocationEvent;
+  /** A job began, got further or ended. */
+  "job.updated": JobEvent;
+  /** Something a client may show changed, such as a file that was copied. */
+  "resource.changed": {
+    resource_type: string;
+    resource: { readonly library_id?: string; readonly path?: string };
+  };
+}
+
+/** Which library an event is about. */
+export interface LibraryEvent {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Which location an event is about. */
+export interface LocationEvent {
+  readonly id: string;
+  readonly library_id: string;
+  readonly path: string;
+}
+
+/** How far a job is. */
+export type JobStatus = "Queued" | "Running" | "Completed" | "Failed" | "Cancelled";
+
+/** The state of a job at one moment. */
+export interface JobEvent {
+  readonly job_id: string;
+  readonly library_id?: string;
+  readonly status: JobStatus;
+  /** 0 to 1. */
+  readonly progress?: number;
+  readonly message?: string;
+  /** Of the call that made the job. */
+  readonly request_id?: string;
 }
 
 /** One of the daemon's own topics. */
@@ -52,67 +102,23 @@ export function topicMatches(pattern: string, topic: string): boolean {
   return topic === pattern;
 }
 
-class BoundedQueue implements Subscription {
-  dropped = 0;
-  readonly #limit: number;
-  readonly #onCancel: () => void;
-  #queue: BusEvent[] = [];
-  #wake: (() => void) | undefined;
-  #ended = false;
-
-  constructor(limit: number, onCancel: () => void) {
-    this.#limit = limit;
-    this.#onCancel = onCancel;
-  }
-
-  push(event: BusEvent): void {
-    if (this.#queue.length >= this.#limit) {
-      this.dropped++;
-      return;
-    }
-    this.#queue.push(event);
-    this.#wake?.();
-  }
-
-  cancel(): void {
-    this.#ended = true;
-    this.#queue = [];
-    this.#onCancel();
-    this.#wake?.();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<BusEvent> {
-    try {
-      while (!this.#ended) {
-        const event = this.#queue.shift();
-        if (event) yield event;
-        else await this.#arrival();
-      }
-    } finally {
-      this.cancel();
-    }
-  }
-
-  #arrival(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wake = resolve;
-    return promise;
-  }
-}
-
 /** Hands facts to whoever asked for them; never waits for a reader and never throws. */
 export class EventBus {
-  readonly #subscribers = new Map<BoundedQueue, string>();
+  readonly #listeners = new Set<(event: BusEvent) => void>();
   readonly #nodeId: () => string;
+  readonly #recent: Recent<BusEvent>;
 
-  /** @param nodeId The peer id that events carry; empty before the identity is known. */
-  constructor(nodeId: () => string) {
+  /**
+   * @param nodeId The peer id that events carry; empty before the identity is known.
+   * @param init.monotonic Milliseconds that never go backwards, for the replay.
+   */
+  constructor(nodeId: () => string, init: { monotonic?: () => number } = {}) {
     this.#nodeId = nodeId;
+    this.#recent = new Recent(init.monotonic ?? (() => systemClock.monotonic()));
   }
 
   /** Tells every matching subscriber; a full queue loses the new event for that subscriber only. */
   publish<T extends Topic>(topic: T, payload: DaemonEvents[T]): void {
-    if (this.#subscribers.size === 0) return;
     try {
       const event = Object.freeze({
         topic,
@@ -120,9 +126,8 @@ export class EventBus {
         time: new Date().toISOString(),
         payload: Object.freeze({ ...payload }),
       });
-      for (const [queue, pattern] of this.#subscribers) {
-        if (topicMatches(pattern, topic)) queue.push(event);
-      }
+      this.#recent.add(event);
+      for (const listener of this.#listeners) listener(event);
     } catch (error) {
       log.error("Event could not be published", { topic, error });
     }
@@ -130,11 +135,28 @@ export class EventBus {
 
   /** Receives what is published from now on, in order. */
   subscribe(pattern: string, options: { buffer?: number } = {}): Subscription {
-    const queue: BoundedQueue = new BoundedQueue(
-      options.buffer ?? SUBSCRIBER_QUEUE,
-      () => this.#subscribers.delete(queue),
-    );
-    this.#subscribers.set(queue, pattern);
+    const stop = this.listen((event) => {
+      if (topicMatches(pattern, event.topic)) queue.push(event);
+    });
+    const queue = new BoundedQueue<BusEvent>(options.buffer ?? SUBSCRIBER_QUEUE, stop);
     return queue;
+  }
+
+  /**
+   * Calls back for each event while it is published; the listener must neither wait nor throw.
+   *
+   * @returns Stops it; safe to call twice.
+   */
+  listen(listener: (event: BusEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * What was published in the last moments, oldest first. Read together with {@link listen} in one
+   * turn of the event loop, nothing is missing or double.
+   */
+  recent(): readonly { readonly at: number; readonly item: BusEvent }[] {
+    return this.#recent.list();
   }
 }

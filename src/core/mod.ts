@@ -1,4 +1,5 @@
 /** Words everyone shares: services, operations, events, errors, time. Imports nothing of ours. */
+export { BoundedQueue } from "./bounded_queue.ts";
 export { writeDurably } from "./durable_file.ts";
 export { DaemonError, ERROR_CODES, type ErrorCode, messageOf, systemCode } from "./errors.ts";
 export { toDaemonError } from "./errors.ts";
@@ -6,6 +7,10 @@ export {
   type BusEvent,
   type DaemonEvents,
   EventBus,
+  type JobEvent,
+  type JobStatus,
+  type LibraryEvent,
+  type LocationEvent,
   SUBSCRIBER_QUEUE,
   type Subscription,
   type Topic,
@@ -42,5 +47,6 @@ export {
   type OperationRegistryInit,
   UnknownOperationError,
 } from "./registry.ts";
+export { Recent, REPLAY_ITEMS, REPLAY_MS } from "./recent.ts";
 export { Daemon, type DaemonInit, type Service } from "./service.ts";
 export { type BackoffInit, backoffMs, pause, withDeadline } from "./time.ts";

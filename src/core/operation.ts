@@ -72,26 +72,47 @@ export type Operation<
   Output extends z.ZodType = z.ZodType,
 > = CallOperation<Components, Input, Output> | StreamOperation<Components, Input, Output>;
 
-type Definition<O> = Omit<O, "kind" | "scope"> & { readonly scope?: OperationScope };
+type Definition<O, Name> = Omit<O, "kind" | "scope" | "name"> & {
+  readonly name: Name;
+  readonly scope?: OperationScope;
+};
+
+/** An operation whose name and kind the compiler knows, so that clients can be typed by them. */
+type Named<O, Name, Kind> = Omit<O, "name" | "kind"> & { readonly name: Name; readonly kind: Kind };
 
 /** Declares an operation that changes nothing. */
-export function query<Components, Input extends z.ZodType, Output extends z.ZodType>(
-  definition: Definition<CallOperation<Components, Input, Output>>,
-): CallOperation<Components, Input, Output> {
+export function query<
+  Components,
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  const Name extends string = string,
+>(
+  definition: Definition<CallOperation<Components, Input, Output>, Name>,
+): Named<CallOperation<Components, Input, Output>, Name, "query"> {
   return { scope: "core", ...definition, kind: "query" };
 }
 
 /** Declares an operation that may change something; over HTTP it needs the admin token. */
-export function action<Components, Input extends z.ZodType, Output extends z.ZodType>(
-  definition: Definition<CallOperation<Components, Input, Output>>,
-): CallOperation<Components, Input, Output> {
+export function action<
+  Components,
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  const Name extends string = string,
+>(
+  definition: Definition<CallOperation<Components, Input, Output>, Name>,
+): Named<CallOperation<Components, Input, Output>, Name, "action"> {
   return { scope: "core", ...definition, kind: "action" };
 }
 
 /** Declares an operation that answers with many items. */
-export function stream<Components, Input extends z.ZodType, Output extends z.ZodType>(
-  definition: Definition<StreamOperation<Components, Input, Output>>,
-): StreamOperation<Components, Input, Output> {
+export function stream<
+  Components,
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+  const Name extends string = string,
+>(
+  definition: Definition<StreamOperation<Components, Input, Output>, Name>,
+): Named<StreamOperation<Components, Input, Output>, Name, "stream"> {
   return { scope: "core", ...definition, kind: "stream" };
 }
 

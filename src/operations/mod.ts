@@ -6,12 +6,15 @@ import { listPeers } from "./network.ts";
 
 export type { Components, DaemonState } from "./components.ts";
 
-/** Every operation; the front doors serve what stands here. */
-export const operations: readonly Operation<Components>[] = [
+/** Every operation; the front doors serve what stands here, and the client is typed by it. */
+export const operations = [
   ping,
   version,
   systemInfo,
   geolocation,
   status,
   listPeers,
-];
+] as const satisfies readonly Operation<Components>[];
+
+/** The operations as types: name, kind, input and output of each. */
+export type Operations = typeof operations;

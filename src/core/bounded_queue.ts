@@ -1,0 +1,73 @@
+/**
+ * What stands between a publisher that never waits and one reader that may be slow: a queue that
+ * loses its newest items when full, for that reader alone, and counts them.
+ */
+export class BoundedQueue<T> implements AsyncIterable<T> {
+  /** Items lost because the queue was full. */
+  dropped = 0;
+  readonly #limit: number;
+  readonly #onCancel: () => void;
+  #queue: T[] = [];
+  #wake: (() => void) | undefined;
+  #ended = false;
+
+  /**
+   * @param limit Most items that wait.
+   * @param onCancel Told once nobody reads any more; may be called more than once.
+   */
+  constructor(limit: number, onCancel: () => void = () => undefined) {
+    this.#limit = limit;
+    this.#onCancel = onCancel;
+  }
+
+  /** Items that wait. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  /** Adds an item, or counts it as lost. */
+  push(item: T): void {
+    if (this.#ended) return;
+    if (this.#queue.length >= this.#limit) {
+      this.dropped++;
+      return;
+    }
+    this.#queue.push(item);
+    this.#wake?.();
+  }
+
+  /** Takes nothing more; what waits is still read. */
+  end(): void {
+    this.#ended = true;
+    this.#onCancel();
+    this.#wake?.();
+  }
+
+  /** Ends the iterator and discards what waits; safe to call twice. */
+  cancel(): void {
+    this.#queue = [];
+    this.end();
+  }
+
+  /** Reads until the end; leaving the loop cancels. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<T> {
+    try {
+      for (;;) {
+        const [item] = this.#queue;
+        if (item !== undefined) {
+          this.#queue.shift();
+          yield item;
+        } else if (this.#ended) return;
+        else await this.#arrival();
+      }
+    } finally {
+      this.cancel();
+    }
+  }
+
+  #arrival(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#wake = resolve;
+    return promise;
+  }
+}
