@@ -23,7 +23,7 @@ export const HOST_BURST = 40;
 const MAX_RATED_HOSTS = 4_096;
 
 /** Counts of refused connections by reason, for status and metrics. */
-export type RefusalCounts = Record<"rate" | "full" | "evicted" | "per_peer", number>;
+export type RefusalCounts = Record<"rate" | "full" | "evicted" | "per_peer" | "held", number>;
 
 /** What {@link Admission} uses. */
 export interface AdmissionComponents {
@@ -33,6 +33,8 @@ export interface AdmissionComponents {
   isKnownHost(host: string): boolean;
   /** Open connections of a peer. */
   connectionsOf(peerId: string): number;
+  /** Whether an operation keeps the peer away; nobody is when absent. */
+  isHeld?(peerId: string): boolean;
 }
 
 interface Pending {
@@ -53,7 +55,7 @@ export class Admission {
   readonly #pending = new Map<Socket, Pending>();
   readonly #sockets = new Set<Socket>();
   readonly #rates = new Map<string, { tokens: number; at: number }>();
-  readonly refused: RefusalCounts = { rate: 0, full: 0, evicted: 0, per_peer: 0 };
+  readonly refused: RefusalCounts = { rate: 0, full: 0, evicted: 0, per_peer: 0, held: 0 };
 
   /** @param init.maxSockets Inbound connections in all, handshakes included. */
   constructor(components: AdmissionComponents, init: { maxSockets: number }) {
@@ -92,6 +94,8 @@ export class Admission {
   gater(): ConnectionGater {
     return {
       denyInboundEncryptedConnection: (peerId) => {
+        // Its own dialler would bring a disconnected peer back within a second.
+        if (this.#components.isHeld?.(peerId.toString())) return !this.#refuse("held");
         const isFull =
           this.#components.connectionsOf(peerId.toString()) >= MAX_CONNECTIONS_PER_PEER;
         if (isFull) this.refused.per_peer++;

@@ -23,6 +23,8 @@ export const DIAL_TIMEOUT_MS = 10_000;
 export const MAX_DIALS_PER_SECOND = 10;
 /** Peers that wait for a dial. */
 export const MAX_DIAL_TARGETS = 1_024;
+/** Peers kept away by an operation; the longest kept one makes room. */
+export const MAX_HELD_PEERS = 1_024;
 
 /** A peer given by configuration. */
 export interface BootstrapPeer {
@@ -50,6 +52,8 @@ interface Target {
   failures: number;
   isDialling: boolean;
   timer: Timer | undefined;
+  /** Ends the dial under way. */
+  abort: AbortController | undefined;
 }
 
 const log = logger("network");
@@ -64,6 +68,7 @@ export class Dialer implements Service {
   #abort = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #recentDials: number[] = [];
+  readonly #held = new Set<string>();
 
   constructor(components: DialerComponents, init: { bootstrapPeers: readonly BootstrapPeer[] }) {
     this.#components = components;
@@ -139,6 +144,30 @@ export class Dialer implements Service {
     if (target) this.#retry(target);
   }
 
+  /** Dials the peer no more, until {@link Dialer.release} or a restart (contract 1.4). */
+  hold(peerId: string): void {
+    this.#held.delete(peerId);
+    this.#held.add(peerId);
+    const target = this.#targets.get(peerId);
+    target?.timer?.cancel();
+    target?.abort?.abort();
+    if (this.#held.size <= MAX_HELD_PEERS) return;
+    const [longestHeld] = this.#held;
+    if (longestHeld !== undefined) this.#held.delete(longestHeld);
+  }
+
+  /** Ends {@link Dialer.hold}: the peer is dialled again like any other. */
+  release(peerId: string): void {
+    if (!this.#held.delete(peerId)) return;
+    const target = this.#targets.get(peerId);
+    if (target && !this.#components.isConnected(peerId)) this.#schedule(target, 0);
+  }
+
+  /** Whether an operation keeps the peer away. */
+  isHeld(peerId: string): boolean {
+    return this.#held.has(peerId);
+  }
+
   #dialBootstrap(): void {
     if (this.#bootstrap.some(({ peerId }) => this.#components.isConnected(peerId))) return;
     for (const { peerId, address } of this.#bootstrap) {
@@ -160,6 +189,7 @@ export class Dialer implements Service {
       failures: 0,
       isDialling: false,
       timer: undefined,
+      abort: undefined,
     };
     this.#targets.set(peerId, target);
     return target;
@@ -178,7 +208,7 @@ export class Dialer implements Service {
   }
 
   #schedule(target: Target, waitMs: number): void {
-    if (this.#abort.signal.aborted || target.isDialling) return;
+    if (this.#abort.signal.aborted || target.isDialling || this.#held.has(target.peerId)) return;
     target.timer?.cancel();
     const begin = () => guard("dial a peer", () => this.#begin(target));
     target.timer = this.#components.clock.after(waitMs, begin);
@@ -186,6 +216,7 @@ export class Dialer implements Service {
 
   #begin(target: Target): void {
     if (this.#components.isConnected(target.peerId) || this.#abort.signal.aborted) return;
+    if (this.#held.has(target.peerId)) return;
     if (!this.#takeDial()) return this.#schedule(target, 1_000);
     const run = this.#dial(target).finally(() => this.#running.delete(run));
     this.#running.add(run);
@@ -201,7 +232,10 @@ export class Dialer implements Service {
 
   async #dial(target: Target): Promise<void> {
     const { peerId, addresses } = target;
-    const signal = AbortSignal.any([this.#abort.signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]);
+    const own = new AbortController();
+    const timeout = AbortSignal.timeout(DIAL_TIMEOUT_MS);
+    const signal = AbortSignal.any([this.#abort.signal, own.signal, timeout]);
+    target.abort = own;
     target.isDialling = true;
     try {
       const dial = this.#components.dial(peerId, addresses, signal);

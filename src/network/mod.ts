@@ -5,6 +5,7 @@ export { parseBootstrapPeers } from "./bootstrap.ts";
 export { type BootstrapPeer, Dialer } from "./dialer.ts";
 export { GeoExchange } from "./geo_exchange.ts";
 export { DamagedIdentityError, type Identity, loadIdentity } from "./identity.ts";
+export { Links } from "./links.ts";
 export { MdnsDiscovery } from "./mdns.ts";
 export { PeerBook, type PeerGeo, type PeerSnapshot } from "./peer_book.ts";
 export { Swarm } from "./swarm.ts";

@@ -35,6 +35,8 @@ export interface SwarmComponents {
   onDisconnected(peerId: string): void;
   /** Told when the machine's addresses changed. */
   onAddressesChanged(): void;
+  /** Whether an operation keeps the peer away; nobody is when absent. */
+  isHeld?(peerId: string): boolean;
 }
 
 /** How {@link Swarm} behaves. */
@@ -69,6 +71,7 @@ export class Swarm implements Service {
       monotonic: () => components.clock.monotonic(),
       isKnownHost: (host) => components.peers.knowsHost(host),
       connectionsOf: (peerId) => this.#connectionsOf(peerId).length,
+      isHeld: (peerId) => components.isHeld?.(peerId) ?? false,
     }, { maxSockets: init.maxConnections });
   }
 
@@ -140,6 +143,25 @@ export class Swarm implements Service {
     );
     const target = targets.length > 0 ? targets : peerIdFromString(peerId);
     await this.node.dial(target, { signal });
+  }
+
+  /**
+   * Connects to an address whose peer need not be known.
+   *
+   * @returns The peer that answered.
+   */
+  async dialAddress(address: string, signal: AbortSignal): Promise<string> {
+    const connection = await this.node.dial(multiaddr(address), { signal });
+    return connection.remotePeer.toString();
+  }
+
+  /** Closes every connection to a peer, at once where it does not answer in time. */
+  async disconnect(peerId: string, signal: AbortSignal): Promise<void> {
+    await Promise.all(
+      this.#connectionsOf(peerId).map(async (connection) => {
+        await connection.close({ signal }).catch((error) => connection.abort(error));
+      }),
+    );
   }
 
   /** Round-trip time to a peer in milliseconds. @throws if it does not answer. */
