@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { query } from "../core/mod.ts";
+import { action, query } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 import { geolocationOutput, PeerInfo } from "./schemas.ts";
 
@@ -19,5 +19,71 @@ export const listPeers = query({
       is_self: peer.isSelf,
       ...(peer.geo ? { geo: geolocationOutput(peer.geo) } : {}),
     })),
+  }),
+});
+
+const PeerId = z.string().max(128);
+
+/** The swarm in figures. */
+export const networkStatus = query({
+  name: "network.status",
+  summary: "This daemon on the network: its id, its addresses, and how many peers it knows",
+  input: z.strictObject({}),
+  output: z.object({
+    peer_id: z.string(),
+    addresses: z.array(z.string()),
+    peers: z.number().describe("Peers seen since start, without this daemon"),
+    connected_peers: z.number(),
+    is_serving: z.boolean(),
+  }),
+  run: (_input, { daemon, peers, health }: Pick<Components, "daemon" | "peers" | "health">) => {
+    const others = peers.list().filter(({ isSelf }) => !isSelf);
+    return {
+      peer_id: daemon.peerId,
+      addresses: [...daemon.p2pAddresses()],
+      peers: others.length,
+      connected_peers: others.filter(({ isConnected }) => isConnected).length,
+      is_serving: health.list().some(({ component, serving }) => component === "swarm" && serving),
+    };
+  },
+});
+
+/** Connects to a peer. */
+export const connectPeer = action({
+  name: "network.connect",
+  summary: "Connect to a peer by its id, or by a multiaddr",
+  positional: ["peer"],
+  input: z.strictObject({
+    peer: z.string().max(1_024).describe("Peer id, or multiaddr such as /ip4/…/tcp/…/p2p/…"),
+  }),
+  output: z.object({ peer_id: z.string() }),
+  run: async ({ peer }, { links }: Pick<Components, "links">, { signal }) => ({
+    peer_id: await links.connect(peer, signal),
+  }),
+});
+
+/** Disconnects from a peer. */
+export const disconnectPeer = action({
+  name: "network.disconnect",
+  summary: "Disconnect from a peer and keep it away until connect or a restart",
+  positional: ["peer_id"],
+  input: z.strictObject({ peer_id: PeerId }),
+  output: z.object({ peer_id: z.string(), was_connected: z.boolean() }),
+  run: async ({ peer_id }, { links }: Pick<Components, "links">) => ({
+    peer_id,
+    was_connected: await links.disconnect(peer_id),
+  }),
+});
+
+/** Measures the way to a peer. */
+export const pingPeer = action({
+  name: "network.ping",
+  summary: "Round-trip time to a connected peer",
+  positional: ["peer_id"],
+  input: z.strictObject({ peer_id: PeerId }),
+  output: z.object({ peer_id: z.string(), rtt_ms: z.number() }),
+  run: async ({ peer_id }, { links }: Pick<Components, "links">, { signal }) => ({
+    peer_id,
+    rtt_ms: await links.ping(peer_id, signal),
   }),
 });

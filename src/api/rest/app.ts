@@ -1,23 +1,19 @@
 import { type Context, Hono } from "hono";
-import {
-  DaemonError,
-  type Health,
-  type Operation,
-  type OperationRegistry,
-  toDaemonError,
-  wireName,
-} from "../../core/mod.ts";
-import { openApiDocument, restPath } from "./openapi.ts";
+import { type Health, toDaemonError } from "../../core/mod.ts";
+import { HttpError } from "../http_error.ts";
+import { openApiDocument } from "./openapi.ts";
+import { addOperationRoutes, type RouteComponents } from "./operation_routes.ts";
 import { refusalOf } from "./request_guard.ts";
 import { toHttpStatus } from "./status.ts";
 import { swaggerAssetOf, swaggerPage, swaggerScript } from "./swagger.ts";
 
 /** What {@link createApp} uses. */
-export interface AppComponents<Components> {
-  registry: OperationRegistry<Components>;
+export interface AppComponents<Components> extends RouteComponents<Components> {
   health: Health;
   metrics: { contentType: string; metrics(): Promise<string> };
   readAsset(name: string): Promise<Uint8Array>;
+  /** Answers what comes to `/graphql`. */
+  graphql(request: Request): Promise<Response>;
 }
 
 /** How the routes behave. */
@@ -50,10 +46,9 @@ export function createApp<Components>(
     await next();
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.header(name, value);
   });
-  for (const operation of components.registry.list()) {
-    for (const path of [restPath(operation), ...operation.aliases ?? []]) {
-      app.get(path, (context) => answer(context, components.registry, operation));
-    }
+  addOperationRoutes(app, components);
+  for (const path of ["/graphql", "/graphql/:file"]) {
+    app.all(path, (context) => components.graphql(context.req.raw));
   }
   addProbes(app, components);
   addDocuments(app, components, init);
@@ -102,51 +97,11 @@ function addDocuments<Components>(
   });
 }
 
-async function answer<Components>(
-  context: Context,
-  registry: OperationRegistry<Components>,
-  operation: Pick<Operation, "kind" | "name" | "input">,
-): Promise<Response> {
-  const input = fromQuery(operation, new URL(context.req.url).searchParams);
-  return context.json(
-    await registry.call(wireName(operation), input, { signal: context.req.raw.signal }) as never,
-  );
-}
-
-// A query string knows only text; the schema knows which fields are something else.
-function fromQuery(
-  { input }: Pick<Operation, "input">,
-  parameters: URLSearchParams,
-): Record<string, unknown> {
-  const values: Record<string, unknown> = {};
-  for (const [name, text] of parameters) {
-    if (name in values) {
-      throw new DaemonError(
-        "invalid_argument",
-        `Cannot use parameter "${name}": it is given twice`,
-      );
-    }
-    const parsed = parseJson(text);
-    const candidate = { ...values, [name]: parsed };
-    values[name] = isAccepted(input, candidate, name) ? parsed : text;
-  }
-  return values;
-}
-
-function isAccepted(input: Operation["input"], candidate: unknown, name: string): boolean {
-  const result = input.safeParse(candidate);
-  return result.success || !result.error.issues.some((issue) => issue.path[0] === name);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
 function failed(context: Context, failure: unknown): Response {
   const { code, message } = toDaemonError(failure);
-  return context.json({ error: code, message }, toHttpStatus(code) as 500);
+  const status = failure instanceof HttpError ? failure.status : toHttpStatus(code);
+  if (failure instanceof HttpError) {
+    for (const [name, value] of Object.entries(failure.headers)) context.header(name, value);
+  }
+  return context.json({ error: code, message }, status as 500);
 }

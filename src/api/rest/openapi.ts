@@ -6,19 +6,25 @@ export function restPath({ name }: Pick<Operation, "name">): string {
   return `/api/v1/${name.replaceAll(".", "/")}`;
 }
 
+type Described = Pick<
+  Operation,
+  "kind" | "name" | "scope" | "summary" | "input" | "output" | "aliases"
+>;
+
 /**
  * The OpenAPI 3.0 document of all operations.
  *
  * @param version Of the daemon.
  */
 export function openApiDocument(
-  operations: readonly Pick<Operation, "name" | "summary" | "input" | "output" | "aliases">[],
+  operations: readonly Described[],
   version: string,
 ): Record<string, unknown> {
   const paths: Record<string, unknown> = {};
   for (const operation of operations) {
     for (const path of [restPath(operation), ...operation.aliases ?? []]) {
-      paths[path] = { get: describe(operation, path) };
+      const method = operation.kind === "action" ? "post" : "get";
+      paths[path] = { [method]: describe(operation, path) };
     }
   }
   return {
@@ -26,12 +32,22 @@ export function openApiDocument(
     info: {
       title: "almenad",
       version,
-      description: "The local API of the almena daemon. Errors answer {error, message}.",
+      description: "The local API of the almena daemon. Errors answer {error, message}; changes " +
+        "need the admin token; streams are server-sent events.",
       license: { name: "Apache-2.0 OR MIT" },
     },
     servers: [{ url: "/" }],
     paths,
-    components: { schemas: { Error: ERROR_SCHEMA } },
+    components: {
+      schemas: { Error: ERROR_SCHEMA },
+      securitySchemes: {
+        adminToken: {
+          type: "http",
+          scheme: "bearer",
+          description: "The word in daemon/admin_token of the data folder",
+        },
+      },
+    },
   };
 }
 
@@ -41,20 +57,22 @@ const ERROR_SCHEMA = {
   properties: { error: { type: "string" }, message: { type: "string" } },
 };
 
-function describe(
-  operation: Pick<Operation, "name" | "summary" | "input" | "output">,
-  path: string,
-) {
+const LIBRARY_SCHEMA = { type: "string", default: "default" };
+
+function describe(operation: Described, path: string) {
   const [noun] = operation.name.split(".");
+  const isAction = operation.kind === "action";
   return {
     operationId: `${operation.name}${
       path === restPath(operation) ? "" : path.replaceAll("/", "_")
     }`,
     summary: operation.summary,
     tags: [noun],
-    parameters: parametersOf(operation.input),
+    ...(isAction
+      ? { security: [{ adminToken: [] }], requestBody: bodyOf(operation) }
+      : { parameters: parametersOf(operation) }),
     responses: {
-      200: { description: "OK", content: jsonContent(schemaOf(operation.output)) },
+      200: { description: "OK", content: answerOf(operation) },
       default: {
         description: "What could not be done, and why",
         content: jsonContent({ $ref: "#/components/schemas/Error" }),
@@ -63,17 +81,46 @@ function describe(
   };
 }
 
-function parametersOf(input: z.ZodType) {
-  const schema = schemaOf(input) as {
-    properties?: Record<string, unknown>;
-    required?: string[];
+function answerOf({ kind, output }: Described) {
+  const schema = schemaOf(output);
+  return kind === "stream" ? { "text/event-stream": { schema } } : jsonContent(schema);
+}
+
+function bodyOf(operation: Described) {
+  const schema = schemaOf(operation.input) as ObjectSchema;
+  const properties = { ...schema.properties, ...libraryOf(operation) };
+  return {
+    required: (schema.required?.length ?? 0) > 0,
+    content: jsonContent({ ...schema, properties }),
   };
-  return Object.entries(schema.properties ?? {}).map(([name, property]) => ({
+}
+
+function parametersOf(operation: Described) {
+  const schema = schemaOf(operation.input) as ObjectSchema;
+  const properties = { ...schema.properties, ...libraryOf(operation) };
+  return Object.entries(properties).map(([name, property]) => ({
     name,
     in: "query",
     required: schema.required?.includes(name) ?? false,
-    schema: property,
+    ...(isPlain(property)
+      ? { schema: property }
+      : { content: { "application/json": { schema: property } } }),
   }));
+}
+
+interface ObjectSchema {
+  properties?: Record<string, unknown>;
+  required?: string[];
+}
+
+function libraryOf({ scope }: Described): Record<string, unknown> {
+  return scope === "library" ? { library_id: LIBRARY_SCHEMA } : {};
+}
+
+// Lists and objects stand in a query string as JSON.
+function isPlain(property: unknown): boolean {
+  const { type } = property as { type?: string };
+  return type !== undefined && type !== "object" && type !== "array";
 }
 
 function schemaOf(schema: z.ZodType): Record<string, unknown> {

@@ -2,6 +2,7 @@ import { getRequestListener } from "@hono/node-server";
 import { createServer, type Server } from "node:http";
 import { guard, type Health, type OperationRegistry, type Service } from "../../core/mod.ts";
 import { bindOrNext, checkLoopback, type Endpoint, formatEndpoint } from "../listen.ts";
+import type { StreamPlaces } from "../stream_places.ts";
 import { createApp } from "./app.ts";
 
 /** A client that has not sent its whole head after so long is cut off. */
@@ -21,6 +22,12 @@ export interface RestServerComponents<Components> {
   metrics: { contentType: string; metrics(): Promise<string> };
   /** Reads a file of the Swagger page. */
   readAsset(name: string): Promise<Uint8Array>;
+  /** Knows the word that lets a caller change things. */
+  adminToken: { isIn(authorization: string | null | undefined): boolean };
+  /** Answers what comes to `/graphql`. */
+  graphql(request: Request): Promise<Response>;
+  /** Streams of all HTTP clients. */
+  streams: StreamPlaces;
 }
 
 /** How {@link RestServer} behaves. */
