@@ -16,7 +16,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DaemonError } from "../src/core/mod.ts";
-import { ASSET_FILES } from "../src/system/mod.ts";
+import { ASSET_FILES, assetSource } from "../src/system/mod.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -66,7 +66,7 @@ export async function compile(init: CompileInit = {}): Promise<string> {
   const bundle = join(folder, "almenad.js");
   await bundleProgram(join(ROOT, init.entry ?? "main.ts"), bundle);
   for (const [name, source] of Object.entries(ASSET_FILES)) {
-    await copyFile(fileURLToPath(import.meta.resolve(source)), join(folder, "assets", name));
+    await copyFile(assetSource(source), join(folder, "assets", name));
   }
   const output = init.output ?? join(ROOT, "dist", executableName(init.target));
   runCompiler(folder, bundle, output, init.target);

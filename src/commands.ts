@@ -57,8 +57,8 @@ async function runDaemon(
   let daemon: AssembledDaemon | undefined;
   return await runForeground({
     output,
-    assemble: async (giveUp) => {
-      daemon = await assembleDaemon({ dirs, config, instance: "", giveUp });
+    assemble: async (giveUp, shutDown) => {
+      daemon = await assembleDaemon({ dirs, config, instance: dirs.instance, giveUp, shutDown });
       return daemon;
     },
     reload: async () => daemon?.reload((await loadConfig(flags)).config),
@@ -88,6 +88,7 @@ async function loadConfig(
     platform: process.platform,
     isDev: flags.dev,
     dataDir: flags.dataDir,
+    instance: flags.instance,
     env,
     cwd: process.cwd(),
   });
@@ -98,6 +99,7 @@ async function loadConfig(
       rest_addr: flags.restAddr,
       p2p_listen: flags.p2pListen,
       allow_remote: flags.allowRemote,
+      admin_token_file: flags.adminTokenFile && resolve(flags.adminTokenFile),
     },
     env,
     file: await readIfThere(filePath),
@@ -209,9 +211,11 @@ function serviceArguments(flags: GlobalFlags): string[] {
     : ["run", "-A", fileURLToPath(import.meta.resolve("../main.ts"))];
   const pairs = [
     ["--data-dir", flags.dataDir && resolve(flags.dataDir)],
+    ["--instance", flags.instance],
     ["--grpc-addr", flags.grpcAddr],
     ["--rest-addr", flags.restAddr],
     ["--p2p-listen", flags.p2pListen],
+    ["--admin-token-file", flags.adminTokenFile && resolve(flags.adminTokenFile)],
   ] as const;
   const words = pairs.flatMap(([name, value]) => value ? [name, value] : []);
   return [...source, ...words, ...(flags.allowRemote ? ["--allow-remote"] : [])];

@@ -1,8 +1,16 @@
 /** The composition root: configuration in, ordered services out. The only file that sees all. */
 import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import { mkdirSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
-import { GrpcServer, RestServer } from "./api/mod.ts";
+import {
+  ControlServer,
+  GraphqlDoor,
+  GrpcServer,
+  MAX_HTTP_STREAMS,
+  RestServer,
+  StreamPlaces,
+} from "./api/mod.ts";
 import {
   type Config,
   type DataDirs,
@@ -12,6 +20,8 @@ import {
   type ResolvedConfig,
 } from "./config/mod.ts";
 import {
+  CONTROL_CONNECTIONS,
+  controlPlaces,
   Daemon,
   DaemonError,
   EventBus,
@@ -24,11 +34,13 @@ import {
   systemClock,
   systemRandom,
 } from "./core/mod.ts";
+import { createShelf } from "./library/mod.ts";
 import {
   Dialer,
   GeoExchange,
   type Identity,
   isLan,
+  Links,
   loadIdentity,
   MdnsDiscovery,
   parseBootstrapPeers,
@@ -36,8 +48,9 @@ import {
   type PeerGeo,
   Swarm,
 } from "./network/mod.ts";
-import { type Components, type DaemonState, operations } from "./operations/mod.ts";
+import { type Components, type DaemonState, operations, Subscriptions } from "./operations/mod.ts";
 import {
+  type AdminToken,
   configureLogging,
   type ConnectionCaps,
   CountryTable,
@@ -48,6 +61,9 @@ import {
   fitCaps,
   GeolocationJson,
   ListenerWatchdog,
+  listInstances,
+  loadAdminToken,
+  LogHub,
   OnlineGeolocation,
   openFileLimit,
   readAsset,
@@ -65,8 +81,14 @@ export interface DaemonOptions {
   config: ResolvedConfig;
   /** Name of the instance; empty for the default one. */
   instance: string;
+  /** Where the control socket is, if not at its regular place. */
+  controlSocket?: string;
+  /** Whether it joins the swarm. @default {true} */
+  isNetworked?: boolean;
   /** Ends the process with exit code 70. */
   giveUp(reason: string): void;
+  /** Stops the daemon in order; a client asked for it. */
+  shutDown(): void;
 }
 
 /** A daemon that is made but not started. */
@@ -91,15 +113,19 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
   const lock = new DataLock(options.dirs);
   lock.acquire();
   const logFile = new DailyLogFile({ clock: systemClock }, { folder: options.dirs.logs });
+  const hub = new LogHub({ clock: systemClock });
   const applyLogFilter = ({ log: filter }: Config) =>
-    configureLogging(parseLogFilter(filter), { file: logFile, terminal });
+    configureLogging(parseLogFilter(filter), { file: logFile, terminal, hub });
   try {
     for (const folder of [options.dirs.data, options.dirs.config, options.dirs.logs]) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
     }
     applyLogFilter(options.config.config);
     const identity = await loadIdentity(options.dirs.data);
-    const parts = buildParts(options, identity);
+    const adminToken = await loadAdminToken(
+      options.config.config.admin_token_file || join(options.dirs.daemon, "admin_token"),
+    );
+    const parts = buildParts(options, { identity, adminToken, hub });
     const supervisor = new SdNotifier({ clock: systemClock, run: runCommand }, {
       env: process.env,
       pid: process.pid,
@@ -133,6 +159,13 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
   }
 }
 
+/** What is there once the data folder is ours. */
+interface Secured {
+  readonly identity: Identity;
+  readonly adminToken: AdminToken;
+  readonly hub: LogHub;
+}
+
 interface Parts {
   services: Service[];
   state: DaemonState;
@@ -140,16 +173,20 @@ interface Parts {
   reload(config: Config): void;
 }
 
-function buildParts(options: DaemonOptions, identity: Identity): Parts {
+function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secured): Parts {
   const config = options.config.config;
   const caps = connectionCaps();
   const metrics = new Metrics();
-  const health = new Health(["identity", "swarm", "grpc", "rest"]);
+  const isNetworked = options.isNetworked ?? true;
+  const doors = ["grpc", "rest", "control"];
+  const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...doors]);
   health.serving("identity");
   const events = new EventBus(() => identity.peerId);
   const geolocation = new OnlineGeolocation({ clock: systemClock, fetch }, config.geolocation);
   const network = buildNetwork({ identity, events, options, caps, metrics, geolocation, health });
   const { peers, swarm } = network;
+  const subscriptions = new Subscriptions({ events, logs: hub });
+  const shelf = createShelf({ clock: systemClock, events }, options.dirs);
 
   const state: DaemonState = {
     version: versionInfo(),
@@ -159,6 +196,7 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
     dataDir: options.dirs.base,
     grpcAddresses: () => grpc.addresses(),
     restAddress: () => rest.address(),
+    controlAddress: () => control.address(),
     p2pAddresses: () => swarm.listenAddresses(),
     uptimeMs: () => performance.now(),
     counters: () => ({
@@ -166,17 +204,44 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
       ...prefixed("mdns_dropped_", network.mdns.status().dropped),
       peers_dropped: peers.dropped,
       grpc_connections_refused: grpc.sessions().refused,
+      control_connections_refused: control.counts.refused,
+      events_dropped: subscriptions.dropped,
     }),
   };
-  const components: Components = { daemon: state, health, peers, geolocation, systemInfo };
+  const components: Components = {
+    daemon: state,
+    health,
+    peers,
+    geolocation,
+    systemInfo,
+    events,
+    links: network.links,
+    libraries: shelf.libraries,
+    jobs: shelf.jobs,
+    fileCopy: shelf.fileCopy,
+    instances: () => listInstances(options.dirs.root),
+    subscriptions,
+    listOperations: () => registry.list(),
+  };
   const registry = new OperationRegistry(components, operations, { onCall: metrics.onCall });
   const grpc = new GrpcServer({ registry, health }, {
     ...grpcListeners(options.config),
     allowRemote: config.allow_remote,
     maxConnections: caps.grpc,
   });
+  // Streams may take half of the connections, so that calls always find one.
+  const streams = new StreamPlaces(Math.min(MAX_HTTP_STREAMS, Math.ceil(caps.rest / 2)));
+  const graphql = new GraphqlDoor({ registry, adminToken, streams, readAsset });
   const rest = new RestServer(
-    { registry, health, readAsset, metrics: metrics.registry },
+    {
+      registry,
+      health,
+      readAsset,
+      metrics: metrics.registry,
+      adminToken,
+      streams,
+      graphql: (request) => graphql.answer(request),
+    },
     {
       endpoint: endpointOf(config.rest_addr),
       isDefault: options.config.origins["rest_addr"] === "default",
@@ -185,6 +250,17 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
       version: state.version.version,
     },
   );
+  const control = new ControlServer({
+    registry,
+    health,
+    clock: systemClock,
+    random: systemRandom,
+    shutDown: options.shutDown,
+  }, {
+    place: controlPlaces(options.controlSocket ?? options.dirs.controlSocket),
+    ownsFolder: options.controlSocket === undefined,
+    maxConnections: caps.control,
+  });
   addGauges(metrics, state, peers, swarm);
   const watchdog = new ListenerWatchdog({
     clock: systemClock,
@@ -193,11 +269,21 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
     listeners: [
       { component: "grpc", addresses: () => grpc.endpoints() },
       { component: "rest", addresses: () => rest.endpoints() },
+      { component: "control", addresses: () => control.endpoints() },
       { component: "swarm", addresses: () => swarm.listenEndpoints() },
     ],
   });
   return {
-    services: [...network.services, grpc, rest, network.mdns, watchdog, announcer(events, state)],
+    services: [
+      ...shelf.services,
+      ...isNetworked ? network.services : [],
+      grpc,
+      rest,
+      ...isNetworked ? [network.mdns] : [],
+      watchdog,
+      control,
+      announcer(events, state),
+    ],
     state,
     health,
     reload: network.reload,
@@ -233,6 +319,7 @@ function buildNetwork(input: NetworkInput) {
     },
     onDisconnected: (peerId) => dialer.disconnected(peerId),
     onAddressesChanged: () => dialer.interfacesChanged(),
+    isHeld: (peerId): boolean => dialer.isHeld(peerId),
   }, {
     listen: config.p2p_listen.split(",").map((address) => address.trim()).filter(Boolean),
     isListenOptional: options.config.origins["p2p_listen"] === "default",
@@ -246,6 +333,7 @@ function buildNetwork(input: NetworkInput) {
     isConnected: (peerId) => peers.isConnected(peerId),
     dial: (peerId, addresses, signal) => swarm.dial(peerId, addresses, signal),
   }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
+  const links = new Links({ swarm, dialer, peers }, { selfId: identity.peerId });
   const geoExchange = new GeoExchange({
     node: () => swarm.node,
     ownGeo: () => geolocation.get(),
@@ -276,6 +364,7 @@ function buildNetwork(input: NetworkInput) {
   return {
     peers,
     swarm,
+    links,
     mdns,
     services: [swarm, geoExchange, dialer, ready],
     reload(next: Config): void {
@@ -299,9 +388,11 @@ function endpointOf(text: string): { host: string; port: number } {
   throw new DaemonError("invalid_argument", `Cannot use address "${text}": it is not host:port`);
 }
 
-function connectionCaps(): ConnectionCaps {
+function connectionCaps(): ConnectionCaps & { readonly control: number } {
   const limit = openFileLimit();
-  const caps = fitCaps(DEFAULT_CAPS, limit);
+  // The control socket keeps its clients where the limit leaves room, and a few in any case.
+  const control = Math.min(CONTROL_CONNECTIONS, Math.max(8, Math.floor((limit ?? Infinity) / 8)));
+  const caps = fitCaps(DEFAULT_CAPS, limit === undefined ? undefined : limit - control);
   if (caps !== DEFAULT_CAPS) {
     log.warn(
       "Few open files are allowed, so fewer connections are; raise the limit with ulimit -n",
@@ -311,7 +402,7 @@ function connectionCaps(): ConnectionCaps {
       },
     );
   }
-  return caps;
+  return { ...caps, control };
 }
 
 function fillCountry(peers: PeerBook, countries: CountryTable, peerId: string): void {

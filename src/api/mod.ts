@@ -1,4 +1,7 @@
 /** The front doors: each decodes, calls the registry and encodes. */
+export { GraphqlDoor } from "./graphql/door.ts";
+export { ControlServer } from "./control/server.ts";
 export { GrpcServer } from "./grpc/server.ts";
 export { formatEndpoint, isLoopbackHost } from "./listen.ts";
 export { RestServer } from "./rest/server.ts";
+export { MAX_HTTP_STREAMS, StreamPlaces } from "./stream_places.ts";

@@ -12,6 +12,8 @@ export interface ReadyState {
   readonly dataDir: string;
   grpcAddresses(): readonly string[];
   restAddress(): string;
+  /** Where the control socket is; empty or absent where there is none. */
+  controlAddress?(): string;
   p2pAddresses(): readonly string[];
 }
 
@@ -32,8 +34,13 @@ export interface Supervisor {
 /** What {@link runForeground} uses. */
 export interface ForegroundComponents {
   output: Output;
-  /** Makes the daemon; may throw. */
-  assemble(giveUp: (reason: string) => void): Promise<ForegroundDaemon>;
+  /**
+   * Makes the daemon; may throw.
+   *
+   * @param giveUp Ends it with exit code 70.
+   * @param shutDown Stops it as SIGTERM does.
+   */
+  assemble(giveUp: (reason: string) => void, shutDown: () => void): Promise<ForegroundDaemon>;
   /** Reads the configuration again, at SIGHUP. */
   reload(): Promise<void>;
   /** Told once everything is ready. */
@@ -73,7 +80,7 @@ export async function runForeground(
   const reload = () => guard("reload", () => reloadNow(components, daemon?.supervisor));
   const release = onSignals({ stop: () => ending.resolve(EXIT.ok), reload }, init.signal);
   try {
-    daemon = await components.assemble(giveUp);
+    daemon = await components.assemble(giveUp, () => ending.resolve(EXIT.ok));
     const early = await startUnlessStopped(daemon.service, ending.promise);
     if (early !== undefined) return early;
     await components.onReady();
@@ -145,6 +152,7 @@ async function reloadNow(
 
 /** The banner for people, or one JSON line with the same facts. */
 export function readyText(state: ReadyState, format: OutputFormat): string {
+  const control = state.controlAddress?.();
   const facts = {
     event: "ready",
     version: state.version.version,
@@ -153,6 +161,7 @@ export function readyText(state: ReadyState, format: OutputFormat): string {
     pid: state.pid,
     grpc_addrs: state.grpcAddresses(),
     rest_addr: state.restAddress(),
+    ...(control ? { control_addr: control } : {}),
     p2p_addrs: state.p2pAddresses(),
     data_dir: state.dataDir,
   };
@@ -165,6 +174,7 @@ export function readyText(state: ReadyState, format: OutputFormat): string {
     ...facts.p2p_addrs.map((address, index) =>
       `  ${index === 0 ? "peers  " : "       "}  ${address}`
     ),
+    ...(control ? [`  control  ${control}`] : []),
     `  data     ${facts.data_dir}`,
     `  pid      ${facts.pid}  (Ctrl-C stops)`,
   ].join("\n");

@@ -8,10 +8,12 @@ export interface GlobalFlags {
   readonly format: OutputFormat;
   readonly dev: boolean;
   readonly dataDir?: string;
+  readonly instance?: string;
   readonly grpcAddr?: string;
   readonly restAddr?: string;
   readonly p2pListen?: string;
   readonly allowRemote?: boolean;
+  readonly adminTokenFile?: string;
 }
 
 /** Where a service is to be installed, as given. */
@@ -92,6 +94,7 @@ function createProgram(
     .option("-V, --version", "print the version and exit")
     .option("--dev", "development mode: debug logging, data in ./workspace", false)
     .option("--data-dir <path>", "folder of data, config and logs")
+    .option("--instance <name>", "one of several daemons of this user, with data of its own")
     .option(
       "--grpc-addr <host:port>",
       "gRPC listener (GRPC_ADDR; default [::1]:50051 and 127.0.0.1)",
@@ -99,6 +102,7 @@ function createProgram(
     .option("--rest-addr <host:port>", "REST listener (REST_ADDR; default 127.0.0.1:8080)")
     .option("--p2p-listen <multiaddrs>", "swarm listeners, comma-separated (P2P_LISTEN)")
     .option("--allow-remote", "let gRPC and REST listen on addresses other machines can reach")
+    .option("--admin-token-file <path>", "word for changes over HTTP (daemon/admin_token)")
     .addHelpText("after", HELP);
   program.action(async () => finish(await actions.run(program.opts())));
   program.command("run", { isDefault: false }).description("run the daemon in the foreground")

@@ -31,6 +31,7 @@ export const ConfigSchema = z.strictObject({
   bootstrap_peers: z.string().default(""),
   log: Filter.default("info"),
   allow_remote: z.boolean().default(false),
+  admin_token_file: z.string().default("").describe("daemon/admin_token when empty"),
   geolocation: z.strictObject({
     url: z.url({ protocol: /^https?$/ }).default(DEFAULT_GEOLOCATION_URL),
     share: z.boolean().default(true),

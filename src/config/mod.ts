@@ -10,5 +10,5 @@ export {
   resolveConfig,
   type ResolvedConfig,
 } from "./config.ts";
-export { APPLICATION_ID, type DataDirs, dataDirs, type DataDirsInput } from "./data_dirs.ts";
+export { APPLICATION_ID, type DataDirs, dataDirs, type DataDirsInput } from "../core/mod.ts";
 export { parseLogFilter } from "./log_filter.ts";

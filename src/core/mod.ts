@@ -1,5 +1,19 @@
 /** Words everyone shares: services, operations, events, errors, time. Imports nothing of ours. */
 export { BoundedQueue } from "./bounded_queue.ts";
+export {
+  CONTROL_CONNECTIONS,
+  type ControlPlace,
+  controlPlaces,
+  type ControlPlacesInput,
+  MAX_LINE_BYTES,
+} from "./control_place.ts";
+export {
+  APPLICATION_ID,
+  checkInstanceName,
+  type DataDirs,
+  dataDirs,
+  type DataDirsInput,
+} from "./data_dirs.ts";
 export { writeDurably } from "./durable_file.ts";
 export { DaemonError, ERROR_CODES, type ErrorCode, messageOf, systemCode } from "./errors.ts";
 export { toDaemonError } from "./errors.ts";
@@ -18,6 +32,7 @@ export {
 } from "./event_bus.ts";
 export { guard } from "./guard.ts";
 export { Health, type HealthEntry } from "./health.ts";
+export { type Line, LineReader } from "./line_reader.ts";
 export {
   type FolderLogger,
   LOG_LEVELS,

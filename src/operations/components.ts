@@ -1,6 +1,8 @@
-import type { Health } from "../core/mod.ts";
-import type { PeerBook } from "../network/mod.ts";
-import type { Geolocation, SystemInfo, VersionInfo } from "../system/mod.ts";
+import type { EventBus, Health, Operation } from "../core/mod.ts";
+import type { Shelf } from "../library/mod.ts";
+import type { Links, PeerBook } from "../network/mod.ts";
+import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
+import type { Subscriptions } from "./subscriptions.ts";
 
 /** What the daemon tells of itself while it runs. */
 export interface DaemonState {
@@ -13,6 +15,8 @@ export interface DaemonState {
   /** Where the doors are open now, `host:port`. */
   grpcAddresses(): readonly string[];
   restAddress(): string;
+  /** Path of the control socket, or `host:port`; empty while it is closed. */
+  controlAddress(): string;
   p2pAddresses(): readonly string[];
   uptimeMs(): number;
   /** Dropped and refused things by name, since start. */
@@ -26,4 +30,13 @@ export interface Components {
   readonly peers: PeerBook;
   readonly geolocation: { get(): Promise<Geolocation> };
   readonly systemInfo: () => Promise<SystemInfo>;
+  readonly events: Pick<EventBus, "subscribe">;
+  readonly links: Pick<Links, "connect" | "disconnect" | "ping">;
+  readonly libraries: Shelf["libraries"];
+  readonly jobs: Shelf["jobs"];
+  readonly fileCopy: Shelf["fileCopy"];
+  readonly instances: () => Promise<Instance[]>;
+  readonly subscriptions: Subscriptions;
+  /** Everything that may be asked. */
+  readonly listOperations: () => readonly Operation[];
 }

@@ -77,6 +77,7 @@ export const status = query({
     data_dir: z.string(),
     grpc_addrs: z.array(z.string()),
     p2p_addrs: z.array(z.string()),
+    control_addr: z.string(),
     health: z.array(z.object({
       component: z.string(),
       serving: z.boolean(),
@@ -97,6 +98,7 @@ export const status = query({
     data_dir: daemon.dataDir,
     grpc_addrs: [...daemon.grpcAddresses()],
     p2p_addrs: [...daemon.p2pAddresses()],
+    control_addr: daemon.controlAddress(),
     health: health.list().map((entry) => ({ ...entry })),
     counters: { ...daemon.counters() },
   }),

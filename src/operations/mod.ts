@@ -1,10 +1,28 @@
 /** What may be asked of the daemon: one file a noun, and the one list of all operations. */
 import type { Operation } from "../core/mod.ts";
+import { listOperations } from "./catalogue.ts";
 import type { Components } from "./components.ts";
 import { geolocation, ping, status, systemInfo, version } from "./core.ts";
-import { listPeers } from "./network.ts";
+import { events, eventSubscriptions, eventTypes, logs } from "./events.ts";
+import { copyFiles } from "./files.ts";
+import { listInstances } from "./instances.ts";
+import { cancelJob, listJobs, watchJobs } from "./jobs.ts";
+import {
+  addLocation,
+  closeLibrary,
+  createLibrary,
+  deleteLibrary,
+  listLibraries,
+  listLocations,
+  openLibrary,
+  removeLocation,
+} from "./libraries.ts";
+import { connectPeer, disconnectPeer, listPeers, networkStatus, pingPeer } from "./network.ts";
 
 export type { Components, DaemonState } from "./components.ts";
+export type { EventFilter } from "./event_filter.ts";
+export type { EventItem, EventName } from "./event_names.ts";
+export { Subscriptions } from "./subscriptions.ts";
 
 /** Every operation; the front doors serve what stands here, and the client is typed by it. */
 export const operations = [
@@ -13,7 +31,29 @@ export const operations = [
   systemInfo,
   geolocation,
   status,
+  listOperations,
+  events,
+  logs,
+  eventTypes,
+  eventSubscriptions,
   listPeers,
+  networkStatus,
+  connectPeer,
+  disconnectPeer,
+  pingPeer,
+  listLibraries,
+  createLibrary,
+  openLibrary,
+  closeLibrary,
+  deleteLibrary,
+  listLocations,
+  addLocation,
+  removeLocation,
+  copyFiles,
+  listJobs,
+  cancelJob,
+  watchJobs,
+  listInstances,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

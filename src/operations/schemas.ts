@@ -1,5 +1,11 @@
 import { z } from "zod";
 
+/** Id of the library that every daemon has, contract 2.4. */
+export const DEFAULT_LIBRARY_ID = "default";
+
+/** The id of anything. */
+export const Id = z.string().min(1).max(128);
+
 /** A location, field names as in `GetGeolocationResponse`, contract 1.1. */
 export const GeolocationOutput = z.object({
   ip: z.string(),

@@ -5,11 +5,14 @@ import { DaemonError, messageOf } from "../core/mod.ts";
 
 declare const ALMENAD_COMMIT: string | undefined;
 
-/** Packages whose files the daemon serves; the bundler copies them into `assets/`. */
+/** Files that the daemon serves, of packages and our own; the bundler copies them into `assets/`. */
 export const ASSET_FILES: Readonly<Record<string, string>> = {
   "swagger-ui.css": "swagger-ui-dist/swagger-ui.css",
   "swagger-ui-bundle.js": "swagger-ui-dist/swagger-ui-bundle.js",
   "favicon-32x32.png": "swagger-ui-dist/favicon-32x32.png",
+  "explorer.html": "../api/graphql/explorer/explorer.html",
+  "explorer.css": "../api/graphql/explorer/explorer.css",
+  "explorer.js": "../api/graphql/explorer/explorer.js",
 };
 
 /**
@@ -33,5 +36,10 @@ export async function readAsset(name: string): Promise<Uint8Array> {
 
 function assetPath(name: string, source: string): string {
   if (typeof ALMENAD_COMMIT === "string") return join(import.meta.dirname ?? ".", "assets", name);
+  return assetSource(source);
+}
+
+/** Path of a file of {@link ASSET_FILES} where it comes from, for whoever packs it. */
+export function assetSource(source: string): string {
   return fileURLToPath(import.meta.resolve(source));
 }

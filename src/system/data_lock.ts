@@ -98,6 +98,23 @@ export function readPid(dirs: LockedFolders): number | undefined {
   }
 }
 
+/**
+ * Whether a process holds the lock of a data folder. A daemon that starts in the very moment of
+ * the question could find its lock taken, so this asks only where a pid file stands: one that
+ * starts from a clean folder has no pid file before it has its lock.
+ */
+export function isLocked(dirs: LockedFolders): boolean {
+  if (readPid(dirs) === undefined) return false;
+  try {
+    using file = Deno.openSync(join(dirs.daemon, "daemon.lock"), { read: true, write: true });
+    if (!file.tryLockSync(false)) return true;
+    file.unlockSync();
+    return false;
+  } catch {
+    return false; // no lock file: nobody runs there
+  }
+}
+
 function isStillAt(path: string, file: Deno.FsFile): boolean {
   if (process.platform === "win32") return true; // an open file cannot be removed there
   const now = statSync(path, { throwIfNoEntry: false });

@@ -6,7 +6,7 @@ export interface WatchedListener {
   /** Name in log lines and {@link Health}. */
   readonly component: string;
   /** Where it listens now. */
-  addresses(): readonly { host: string; port: number }[];
+  addresses(): readonly ({ host: string; port: number } | { path: string })[];
 }
 
 /** What {@link ListenerWatchdog} uses. */
@@ -67,9 +67,10 @@ export class ListenerWatchdog implements Service {
   /** Dials every listener once and records the outcome. */
   async check(): Promise<void> {
     for (const listener of this.#components.listeners) {
-      for (const { host, port } of listener.addresses()) {
-        const answered = await canConnect(host, port, this.#init.connectTimeoutMs);
-        this.#record(listener.component, `${host}:${port}`, answered);
+      for (const address of listener.addresses()) {
+        const answered = await canConnect(address, this.#init.connectTimeoutMs);
+        const name = "path" in address ? address.path : `${address.host}:${address.port}`;
+        this.#record(listener.component, name, answered);
       }
     }
   }
@@ -93,9 +94,12 @@ export class ListenerWatchdog implements Service {
   }
 }
 
-function canConnect(host: string, port: number, timeoutMs: number): Promise<boolean> {
+function canConnect(
+  address: { host: string; port: number } | { path: string },
+  timeoutMs: number,
+): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ host, port });
+  const socket = connect(address);
   const timer = setTimeout(() => socket.destroy(), timeoutMs);
   let answered = false;
   socket.once("connect", () => {

@@ -9,6 +9,7 @@ import { redactByField } from "@logtape/redaction";
 import process from "node:process";
 import { inspect } from "node:util";
 import { type LogFilter, type LogLevel, messageOf } from "../core/mod.ts";
+import type { LogEntry } from "./log_hub.ts";
 
 /** Where log lines go. */
 export interface LogTargets {
@@ -16,6 +17,8 @@ export interface LogTargets {
   file?: { write(line: string): void };
   /** Receives each record as one line for people. */
   terminal?: { write(line: string): unknown };
+  /** Receives each record as an entry, for those who read along. */
+  hub?: { add(entry: LogEntry): void };
 }
 
 const SECRET_FIELDS = [/token/i, /secret/i, /password/i, /private.?key/i, /authorization/i];
@@ -25,6 +28,10 @@ export function configureLogging(filter: LogFilter, targets: LogTargets): void {
   const sinks: Record<string, Sink> = {};
   if (targets.file) sinks["file"] = toSink(targets.file, jsonLine);
   if (targets.terminal) sinks["terminal"] = toSink(targets.terminal, terminalLine);
+  const { hub } = targets;
+  if (hub) {
+    sinks["hub"] = redactByField((record: LogRecord) => hub.add(entryOf(record)), SECRET_FIELDS);
+  }
   const names = Object.keys(sinks);
   configureSync({
     reset: true,
@@ -68,14 +75,30 @@ function jsonLine(record: LogRecord): string {
 function terminalLine(record: LogRecord): string {
   const time = new Date(record.timestamp).toISOString();
   const level = levelName(record).toUpperCase().padEnd(5);
-  const properties = Object.entries(plain(record.properties))
-    .map(([key, value]) => ` ${key}=${inspect(value, { breakLength: Infinity, depth: 3 })}`);
-  return `${time} ${level} ${record.category.slice(1).join(".")}: ${record.message.join("")}${
-    properties.join("")
-  }\n`;
+  return `${time} ${level} ${record.category.slice(1).join(".")}: ${textOf(record)}\n`;
 }
 
-function levelName(record: LogRecord): string {
+function entryOf(record: LogRecord): LogEntry {
+  const { jobId, libraryId } = record.properties;
+  return Object.freeze({
+    timestamp: new Date(record.timestamp).toISOString(),
+    level: levelName(record),
+    target: record.category.slice(1).join("."),
+    message: textOf(record),
+    ...(typeof jobId === "string" ? { job_id: jobId } : {}),
+    ...(typeof libraryId === "string" ? { library_id: libraryId } : {}),
+  });
+}
+
+// One line: text from a peer must not look like further lines.
+function textOf(record: LogRecord): string {
+  const properties = Object.entries(plain(record.properties))
+    .map(([key, value]) => ` ${key}=${inspect(value, { breakLength: Infinity, depth: 3 })}`);
+  return `${record.message.join("")}${properties.join("")}`;
+}
+
+function levelName(record: LogRecord): LogEntry["level"] {
+  if (record.level === "fatal") return "error";
   return record.level === "warning" ? "warn" : record.level;
 }
 

@@ -1,12 +1,17 @@
 import { homedir } from "node:os";
 import { posix, win32 } from "node:path";
+import { DaemonError } from "./errors.ts";
 
 /** The application id that names the data folder on every system. */
 export const APPLICATION_ID = "network.almena.daemon";
 
 /** Where everything of one daemon lives, contract 1.3. */
 export interface DataDirs {
-  /** Parent of the others. */
+  /** Folder of the default instance, and of all named ones below `instances/`. */
+  readonly root: string;
+  /** Name of the instance; empty for the default one. */
+  readonly instance: string;
+  /** Parent of the others: the root, or `instances/<name>` in it. */
   readonly base: string;
   /** Identity, trust, library index. */
   readonly data: string;
@@ -16,6 +21,8 @@ export interface DataDirs {
   readonly logs: string;
   /** Lock, pid, sockets and tokens; 0700. */
   readonly daemon: string;
+  /** The control socket's regular place, contract 2.2; always below the root. */
+  readonly controlSocket: string;
 }
 
 /** What the folder depends on. */
@@ -26,6 +33,8 @@ export interface DataDirsInput {
   isDev: boolean;
   /** `--data-dir`: wins in both modes. */
   dataDir?: string | undefined;
+  /** `--instance`: one of several daemons of this user. */
+  instance?: string | undefined;
   env: Readonly<Record<string, string | undefined>>;
   home?: string;
   cwd: string;
@@ -34,6 +43,7 @@ export interface DataDirsInput {
 /**
  * The folders for a system, by flags, environment and the platform's custom.
  *
+ * @throws {DaemonError} `invalid_argument` for a name that no instance may have.
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -43,17 +53,36 @@ export interface DataDirsInput {
  */
 export function dataDirs(input: DataDirsInput): DataDirs {
   const path = input.platform === "win32" ? win32 : posix;
-  const base = path.resolve(input.cwd, baseDir(input, path));
+  const instance = input.instance === undefined ? "" : checkInstanceName(input.instance);
+  const root = path.resolve(input.cwd, rootDir(input, path));
+  const base = instance ? path.join(root, "instances", instance) : root;
   return {
+    root,
+    instance,
     base,
     data: path.join(base, "data"),
     config: path.join(base, "config"),
     logs: path.join(base, "logs"),
     daemon: path.join(base, "daemon"),
+    controlSocket: path.join(root, "daemon", instance ? `daemon-${instance}.sock` : "daemon.sock"),
   };
 }
 
-function baseDir(input: DataDirsInput, path: typeof posix): string {
+/**
+ * The name itself, if a named instance may have it, contract 2.2.
+ *
+ * @throws {DaemonError} `invalid_argument`; nothing was touched.
+ */
+export function checkInstanceName(name: string): string {
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(name)) return name;
+  throw new DaemonError(
+    "invalid_argument",
+    `Cannot use instance name ${JSON.stringify(name.slice(0, 100))}: a name has 1 to 64 letters, ` +
+      "digits, hyphens and underscores",
+  );
+}
+
+function rootDir(input: DataDirsInput, path: typeof posix): string {
   if (input.dataDir) return input.dataDir;
   if (input.isDev) return input.env["ALMENAD_DATA_DIR"] || path.join(input.cwd, "workspace");
   const home = input.home ?? homedir();

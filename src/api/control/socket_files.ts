@@ -1,0 +1,113 @@
+/** The files through which clients find the control socket, contract 2.2. */
+import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+import { dirname } from "node:path";
+import process from "node:process";
+import {
+  type ControlPlace,
+  DaemonError,
+  messageOf,
+  systemCode,
+  withDeadline,
+  writeDurably,
+} from "../../core/mod.ts";
+
+/** Longest wait for a socket that may be live. */
+const PROBE_TIMEOUT_MS = 2_000;
+
+/**
+ * Makes the folder and removes what a dead daemon left. The caller owns the data folder.
+ *
+ * @param options.ownsFolder Whether the folder is ours alone, so that its rights are put right.
+ * @throws {DaemonError} `already_exists` if a daemon answers there: a live socket is never stolen;
+ *   `failed_precondition` if the path is no socket, `permission_denied` if it cannot be used.
+ */
+export async function clearPlace(
+  place: ControlPlace,
+  options: { ownsFolder: boolean },
+): Promise<void> {
+  try {
+    const folder = dirname(place.regular);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (options.ownsFolder && process.platform !== "win32") await chmod(folder, 0o700);
+    await clearSocket(place.socket);
+  } catch (cause) {
+    if (cause instanceof DaemonError) throw cause;
+    throw cannotListen(place.socket, cause);
+  }
+}
+
+/** Writes the file that leads from the regular place to the socket, if that is elsewhere. */
+export async function writePathFile({ pathFile, socket }: ControlPlace): Promise<void> {
+  if (pathFile) await writeDurably(pathFile, `${socket}\n`);
+}
+
+/** Writes port and token for clients on systems without Unix sockets. */
+export async function writePortFile(
+  { portFile }: ControlPlace,
+  content: { port: number; token: string },
+): Promise<void> {
+  await writeDurably(portFile, `${JSON.stringify(content)}\n`);
+}
+
+/** Removes every file of the place that is there. */
+export async function removePlace(place: ControlPlace): Promise<void> {
+  for (const path of [place.socket, place.pathFile, place.portFile]) {
+    if (path) await unlink(path).catch(ignoreMissing);
+  }
+}
+
+/** What a failure to open the socket means for the operator. */
+export function cannotListen(path: string, cause: unknown): DaemonError {
+  const code = ["EACCES", "EPERM", "EROFS"].includes(systemCode(cause) ?? "")
+    ? "permission_denied"
+    : "unavailable";
+  return new DaemonError(
+    code,
+    `Cannot open control socket ${path}: ${messageOf(cause)}` +
+      "; make its folder writable for this user, or give another with --data-dir",
+    { cause },
+  );
+}
+
+async function clearSocket(path: string): Promise<void> {
+  const stat = await lstat(path).catch(ignoreMissing);
+  if (!stat) return;
+  if (!stat.isSocket()) {
+    throw new DaemonError(
+      "failed_precondition",
+      `Cannot open control socket ${path}: a file that is no socket is there; move it away`,
+    );
+  }
+  if (await isLive(path)) {
+    throw new DaemonError(
+      "already_exists",
+      `Cannot open control socket ${path}: already running, a daemon answers there; stop it first`,
+    );
+  }
+  await unlink(path);
+}
+
+// Only a refusal proves that nobody listens; a daemon too busy to accept is alive.
+async function isLive(path: string): Promise<boolean> {
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  const socket = connect(path);
+  socket.once("connect", () => resolve(true));
+  socket.once(
+    "error",
+    (error) => systemCode(error) === "ECONNREFUSED" ? resolve(false) : reject(error),
+  );
+  try {
+    return await withDeadline(promise, PROBE_TIMEOUT_MS, "reach the socket").catch((failure) => {
+      if (failure instanceof DaemonError) return true;
+      throw failure;
+    });
+  } finally {
+    socket.destroy();
+  }
+}
+
+function ignoreMissing(failure: unknown): undefined {
+  if (systemCode(failure) !== "ENOENT") throw failure;
+  return undefined;
+}
