@@ -165,12 +165,13 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
       ...prefixed("inbound_refused_", swarm.admission.refused),
       ...prefixed("mdns_dropped_", network.mdns.status().dropped),
       peers_dropped: peers.dropped,
-      grpc_connections_refused: grpc.sessions().refused,
+      ...prefixed("grpc_connections_", withoutOpen(grpc.connections())),
+      ...prefixed("rest_connections_", withoutOpen(rest.connections())),
     }),
   };
   const components: Components = { daemon: state, health, peers, geolocation, systemInfo };
   const registry = new OperationRegistry(components, operations, { onCall: metrics.onCall });
-  const grpc = new GrpcServer({ registry, health }, {
+  const grpc = new GrpcServer({ registry, health, clock: systemClock }, {
     ...grpcListeners(options.config),
     allowRemote: config.allow_remote,
     maxConnections: caps.grpc,
@@ -186,6 +187,11 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
     },
   );
   addGauges(metrics, state, peers, swarm);
+  metrics.counts("almenad_connections", "Open inbound connections by door", () => ({
+    grpc: grpc.connections().open,
+    rest: rest.connections().open,
+    swarm: swarm.admission.socketCount,
+  }));
   const watchdog = new ListenerWatchdog({
     clock: systemClock,
     health,
@@ -364,6 +370,10 @@ function announcer(events: EventBus, state: DaemonState): Service {
       return Promise.resolve();
     },
   };
+}
+
+function withoutOpen({ refused, evicted }: { refused: number; evicted: number }) {
+  return { refused, evicted };
 }
 
 function prefixed(

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** A location, field names as in `GetGeolocationResponse`, contract 1.1. */
 export const GeolocationOutput = z.object({
