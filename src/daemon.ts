@@ -1,56 +1,31 @@
-/** The composition root: configuration in, ordered services out. The only file that sees all. */
-import { prometheusMetrics } from "@libp2p/prometheus-metrics";
+/** The composition root: configuration in, ordered services out. */
 import { mkdirSync } from "node:fs";
 import process from "node:process";
-import { GrpcServer, RestServer } from "./api/mod.ts";
-import {
-  type Config,
-  type DataDirs,
-  DEFAULT_GRPC_ADDR,
-  parseHostPort,
-  parseLogFilter,
-  type ResolvedConfig,
-} from "./config/mod.ts";
+import { addGauges, assembleDoors, assembleNetwork, droppedCounts } from "./assembly/mod.ts";
+import { type Config, type DataDirs, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
 import {
   Daemon,
-  DaemonError,
   EventBus,
-  guard,
   Health,
   logger,
   Metrics,
   OperationRegistry,
   type Service,
   systemClock,
-  systemRandom,
 } from "./core/mod.ts";
-import {
-  Dialer,
-  GeoExchange,
-  type Identity,
-  isLan,
-  loadIdentity,
-  MdnsDiscovery,
-  parseBootstrapPeers,
-  PeerBook,
-  type PeerGeo,
-  Swarm,
-} from "./network/mod.ts";
+import { type Identity, loadIdentity } from "./network/mod.ts";
 import { type Components, type DaemonState, operations } from "./operations/mod.ts";
 import {
   configureLogging,
   type ConnectionCaps,
-  CountryTable,
   DailyLogFile,
   DataLock,
   DEFAULT_CAPS,
   endLogging,
   fitCaps,
-  GeolocationJson,
   ListenerWatchdog,
   OnlineGeolocation,
   openFileLimit,
-  readAsset,
   runCommand,
   runtimeWarning,
   SdNotifier,
@@ -141,14 +116,17 @@ interface Parts {
 }
 
 function buildParts(options: DaemonOptions, identity: Identity): Parts {
-  const config = options.config.config;
   const caps = connectionCaps();
   const metrics = new Metrics();
   const health = new Health(["identity", "swarm", "grpc", "rest"]);
   health.serving("identity");
   const events = new EventBus(() => identity.peerId);
-  const geolocation = new OnlineGeolocation({ clock: systemClock, fetch }, config.geolocation);
-  const network = buildNetwork({ identity, events, options, caps, metrics, geolocation, health });
+  const geolocation = new OnlineGeolocation(
+    { clock: systemClock, fetch },
+    options.config.config.geolocation,
+  );
+  const { config } = options;
+  const network = assembleNetwork({ identity, events, config, caps, metrics, geolocation, health });
   const { peers, swarm } = network;
 
   const state: DaemonState = {
@@ -157,41 +135,18 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
     instance: options.instance,
     pid: process.pid,
     dataDir: options.dirs.base,
-    grpcAddresses: () => grpc.addresses(),
-    restAddress: () => rest.address(),
+    grpcAddresses: () => doors.grpc.addresses(),
+    restAddress: () => doors.rest.address(),
     p2pAddresses: () => swarm.listenAddresses(),
     uptimeMs: () => performance.now(),
-    counters: () => ({
-      ...prefixed("inbound_refused_", swarm.admission.refused),
-      ...prefixed("mdns_dropped_", network.mdns.status().dropped),
-      peers_dropped: peers.dropped,
-      ...prefixed("grpc_connections_", withoutOpen(grpc.connections())),
-      ...prefixed("rest_connections_", withoutOpen(rest.connections())),
-    }),
+    counters: () => droppedCounts({ network, doors }),
   };
   const components: Components = { daemon: state, health, peers, geolocation, systemInfo };
   const registry = new OperationRegistry(components, operations, { onCall: metrics.onCall });
-  const grpc = new GrpcServer({ registry, health, clock: systemClock }, {
-    ...grpcListeners(options.config),
-    allowRemote: config.allow_remote,
-    maxConnections: caps.grpc,
-  });
-  const rest = new RestServer(
-    { registry, health, readAsset, metrics: metrics.registry },
-    {
-      endpoint: endpointOf(config.rest_addr),
-      isDefault: options.config.origins["rest_addr"] === "default",
-      allowRemote: config.allow_remote,
-      maxConnections: caps.rest,
-      version: state.version.version,
-    },
-  );
-  addGauges(metrics, state, peers, swarm);
-  metrics.counts("almenad_connections", "Open inbound connections by door", () => ({
-    grpc: grpc.connections().open,
-    rest: rest.connections().open,
-    swarm: swarm.admission.socketCount,
-  }));
+  const { version } = state.version;
+  const doors = assembleDoors({ registry, health, metrics, config, caps, version });
+  addGauges(metrics, state, { network, doors });
+  const { grpc, rest } = doors;
   const watchdog = new ListenerWatchdog({
     clock: systemClock,
     health,
@@ -210,101 +165,6 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
   };
 }
 
-interface NetworkInput {
-  identity: Identity;
-  events: EventBus;
-  options: DaemonOptions;
-  caps: ConnectionCaps;
-  metrics: Metrics;
-  geolocation: OnlineGeolocation;
-  health: Health;
-}
-
-function buildNetwork(input: NetworkInput) {
-  const { identity, events, options, caps, metrics, geolocation, health } = input;
-  const config = options.config.config;
-  const countries = new CountryTable();
-  const peers = new PeerBook(
-    { events, isLan, monotonic: () => systemClock.monotonic() },
-    { selfId: identity.peerId },
-  );
-  const swarm = new Swarm({
-    clock: systemClock,
-    peers,
-    privateKey: identity.privateKey,
-    metrics: prometheusMetrics({ registry: metrics.registry, collectDefaultMetrics: false }),
-    onConnected: (peerId) => {
-      dialer.connected(peerId);
-      fillCountry(peers, countries, peerId);
-    },
-    onDisconnected: (peerId) => dialer.disconnected(peerId),
-    onAddressesChanged: () => dialer.interfacesChanged(),
-  }, {
-    listen: config.p2p_listen.split(",").map((address) => address.trim()).filter(Boolean),
-    isListenOptional: options.config.origins["p2p_listen"] === "default",
-    maxConnections: caps.swarm,
-    agentVersion: `almenad/${versionInfo().version}`,
-  });
-  const dialer = new Dialer({
-    clock: systemClock,
-    random: systemRandom,
-    selfId: () => identity.peerId,
-    isConnected: (peerId) => peers.isConnected(peerId),
-    dial: (peerId, addresses, signal) => swarm.dial(peerId, addresses, signal),
-  }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
-  const geoExchange = new GeoExchange({
-    node: () => swarm.node,
-    ownGeo: () => geolocation.get(),
-    onGeo: (peerId, geo) => peers.geoReceived(peerId, geo),
-    parseGeo: (json): PeerGeo => GeolocationJson.parse(json),
-  }, { isSharing: config.geolocation.share });
-  const mdns = new MdnsDiscovery({
-    clock: systemClock,
-    random: systemRandom,
-    peerId: identity.peerId,
-    ownAddresses: () => swarm.listenAddresses(),
-    isKnown: (peerId) => peers.hasConnected(peerId),
-    onDiscovered: ({ peerId, addresses }) => {
-      peers.mdnsDiscovered(peerId, addresses);
-      dialer.announced(peerId, addresses);
-    },
-    onExpired: ({ peerId }) => {
-      peers.mdnsExpired(peerId);
-      dialer.silent(peerId);
-      guard("check whether a silent peer is there", () => swarm.checkPresence(peerId));
-    },
-  });
-  const ready: Service = {
-    name: "swarm-health",
-    start: () => Promise.resolve(health.serving("swarm")),
-    stop: () => Promise.resolve(),
-  };
-  return {
-    peers,
-    swarm,
-    mdns,
-    services: [swarm, geoExchange, dialer, ready],
-    reload(next: Config): void {
-      dialer.setBootstrapPeers(parseBootstrapPeers(next.bootstrap_peers));
-      geoExchange.setSharing(next.geolocation.share);
-      geolocation.setUrl(next.geolocation.url);
-    },
-  };
-}
-
-// The default also binds IPv4 loopback, because known clients dial either (contract 1.2).
-function grpcListeners({ config, origins }: ResolvedConfig) {
-  const { host, port } = endpointOf(config.grpc_addr);
-  const isDefault = origins["grpc_addr"] === "default" && config.grpc_addr === DEFAULT_GRPC_ADDR;
-  return { hosts: isDefault ? [host, "127.0.0.1"] : [host], port, isDefault };
-}
-
-function endpointOf(text: string): { host: string; port: number } {
-  const endpoint = parseHostPort(text);
-  if (endpoint) return endpoint;
-  throw new DaemonError("invalid_argument", `Cannot use address "${text}": it is not host:port`);
-}
-
 function connectionCaps(): ConnectionCaps {
   const limit = openFileLimit();
   const caps = fitCaps(DEFAULT_CAPS, limit);
@@ -318,39 +178,6 @@ function connectionCaps(): ConnectionCaps {
     );
   }
   return caps;
-}
-
-function fillCountry(peers: PeerBook, countries: CountryTable, peerId: string): void {
-  const address = peers.get(peerId)?.addresses.find((one) => !isLan(one));
-  const [, family, ip] = address?.split("/") ?? [];
-  if (family !== "ip4" || !ip || peers.get(peerId)?.geo) return;
-  guard("look up a peer's country", async () => {
-    await countries.load();
-    const country = countries.lookup(ip);
-    if (!country || peers.get(peerId)?.geo) return;
-    peers.geoReceived(peerId, {
-      ip,
-      city: "",
-      region: "",
-      countryCode: country.code,
-      countryName: country.name,
-      timezone: "",
-      latitude: 0,
-      longitude: 0,
-    });
-  });
-}
-
-function addGauges(metrics: Metrics, state: DaemonState, peers: PeerBook, swarm: Swarm): void {
-  metrics.gauge("almenad_peers", "Peers in the book", () => peers.size);
-  metrics.gauge("almenad_peers_connected", "Connected peers", () => peers.connectedCount);
-  metrics.gauge("almenad_uptime_seconds", "Seconds since start", () => state.uptimeMs() / 1_000);
-  metrics.gauge(
-    "almenad_inbound_handshakes",
-    "Handshakes under way",
-    () => swarm.admission.pendingCount,
-  );
-  metrics.counts("almenad_dropped_total", "Refused and dropped things", () => state.counters());
 }
 
 function announcer(events: EventBus, state: DaemonState): Service {
@@ -370,17 +197,4 @@ function announcer(events: EventBus, state: DaemonState): Service {
       return Promise.resolve();
     },
   };
-}
-
-function withoutOpen({ refused, evicted }: { refused: number; evicted: number }) {
-  return { refused, evicted };
-}
-
-function prefixed(
-  prefix: string,
-  counts: Readonly<Record<string, number>>,
-): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(counts).map(([key, value]) => [`${prefix}${key}`, value]),
-  );
 }

@@ -104,16 +104,17 @@ function createProgram(
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })
     .addHelpText("after", HELP);
-  program.allowExcessArguments().helpCommand(true).action(async () => {
-    if (program.args.length > 0) refuseCommand(program);
-    finish(await actions.run(program.opts()));
-  });
   program.command("run", { isDefault: false }).description("run the daemon in the foreground")
     .action(async () => finish(await actions.run(program.opts())));
   program.command("service-run", { hidden: true })
     .action(async () => finish(await actions.runAsService(program.opts())));
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
+  // Last, because commands inherit what is set before they are added.
+  program.allowExcessArguments().helpCommand(true).action(async () => {
+    if (program.args.length > 0) refuseCommand(program);
+    finish(await actions.run(program.opts()));
+  });
   return program;
 }
 

@@ -7,4 +7,5 @@ export { GeoExchange } from "./geo_exchange.ts";
 export { DamagedIdentityError, type Identity, loadIdentity } from "./identity.ts";
 export { MdnsDiscovery } from "./mdns.ts";
 export { PeerBook, type PeerGeo, type PeerSnapshot } from "./peer_book.ts";
+export { PeerCountries } from "./peer_countries.ts";
 export { Swarm } from "./swarm.ts";

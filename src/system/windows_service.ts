@@ -4,14 +4,7 @@
  *
  * Source: https://learn.microsoft.com/windows/win32/services/service-status-transitions.
  */
-import {
-  type Clock,
-  DaemonError,
-  logger,
-  systemClock,
-  type Timer,
-  withDeadline,
-} from "../core/mod.ts";
+import { type Clock, DaemonError, logger, systemClock, type Timer } from "../core/mod.ts";
 import {
   openServiceControlApi,
   SERVICE_ACCEPT,

@@ -23,12 +23,27 @@ export function guardSessions(
   });
   const { http2Servers } = server as unknown as { http2Servers: Map<Http2Server, unknown> };
   for (const listener of http2Servers.keys()) {
+    guardStreams(listener);
     listener.on(
       "session",
       (session) => guard("accept a gRPC connection", () => admit(session, places)),
     );
   }
   return () => places.counts();
+}
+
+// grpc-js answers a call of the wrong content type without looking whether the caller has reset it
+// meanwhile; the throw would reach no handler and end the process (measured).
+function guardStreams(listener: Http2Server): void {
+  const handlers = listener.listeners("stream");
+  listener.removeAllListeners("stream");
+  listener.on("stream", (stream, ...rest) => {
+    stream.on("error", () => undefined);
+    guard("serve a gRPC call", () => {
+      if (stream.destroyed) return;
+      for (const handler of handlers) handler.call(listener, stream, ...rest);
+    });
+  });
 }
 
 function admit(session: ServerHttp2Session, places: ConnectionPlaces): void {
