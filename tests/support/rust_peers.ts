@@ -22,7 +22,7 @@ function rustProgram(name: string): ForeignProgram {
 async function build(name: string): Promise<string | undefined> {
   const { ok, reason } = await runCommand(
     "cargo",
-    ["build", "--release", "--locked", "--package", name],
+    ["build", "--release", "--package", name],
     { cwd: WORKSPACE, env: { "CARGO_TARGET_DIR": TARGET } },
   );
   return ok ? undefined : `cargo build failed: ${reason}`;
