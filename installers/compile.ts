@@ -64,7 +64,7 @@ export async function compile(init: CompileInit = {}): Promise<string> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, "assets"), { recursive: true });
   const bundle = join(folder, "almenad.js");
-  await bundleProgram(join(ROOT, init.entry ?? "main.ts"), bundle);
+  await bundleProgram(join(ROOT, init.entry ?? "main.ts"), folder);
   for (const [name, source] of Object.entries(ASSET_FILES)) {
     await copyFile(assetSource(source), join(folder, "assets", name));
   }
@@ -73,13 +73,14 @@ export async function compile(init: CompileInit = {}): Promise<string> {
   return output;
 }
 
-async function bundleProgram(entry: string, outfile: string): Promise<void> {
+// What is imported on demand goes into files of its own, so a start does not read it.
+async function bundleProgram(entry: string, folder: string): Promise<void> {
   await build({
-    entryPoints: [entry],
-    outfile,
+    entryPoints: [{ in: entry, out: "almenad" }],
+    outdir: folder,
     bundle: true,
+    splitting: true,
     minify: true,
-    keepNames: true,
     platform: "node",
     format: "esm",
     target: "esnext",

@@ -1,72 +1,46 @@
-/** The composition root: configuration in, ordered services out. The only file that sees all. */
-import { prometheusMetrics } from "@libp2p/prometheus-metrics";
+/** The composition root: configuration in, ordered services out. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import {
-  ControlServer,
-  GraphqlDoor,
-  GrpcServer,
-  MAX_HTTP_STREAMS,
-  RestServer,
-  StreamPlaces,
-} from "./api/mod.ts";
+  addGauges,
+  assembleDoors,
+  assembleNetwork,
+  type Doors,
+  droppedCounts,
+  type NetworkParts,
+} from "./assembly/mod.ts";
+import { type Config, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
 import {
-  type Config,
-  type DataDirs,
-  DEFAULT_GRPC_ADDR,
-  parseHostPort,
-  parseLogFilter,
-  type ResolvedConfig,
-} from "./config/mod.ts";
-import {
-  CONTROL_CONNECTIONS,
   controlPlaces,
   Daemon,
-  DaemonError,
+  type DataDirs,
   EventBus,
-  guard,
   Health,
   logger,
   Metrics,
   OperationRegistry,
   type Service,
   systemClock,
-  systemRandom,
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
-import {
-  Dialer,
-  GeoExchange,
-  type Identity,
-  isLan,
-  Links,
-  loadIdentity,
-  MdnsDiscovery,
-  parseBootstrapPeers,
-  PeerBook,
-  type PeerGeo,
-  Swarm,
-} from "./network/mod.ts";
+import { type Identity, loadIdentity } from "./network/mod.ts";
 import { type Components, type DaemonState, operations, Subscriptions } from "./operations/mod.ts";
 import {
   type AdminToken,
   configureLogging,
   type ConnectionCaps,
-  CountryTable,
   DailyLogFile,
   DataLock,
   DEFAULT_CAPS,
   endLogging,
   fitCaps,
-  GeolocationJson,
   ListenerWatchdog,
   listInstances,
   loadAdminToken,
   LogHub,
   OnlineGeolocation,
   openFileLimit,
-  readAsset,
   runCommand,
   runtimeWarning,
   SdNotifier,
@@ -174,17 +148,20 @@ interface Parts {
 }
 
 function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secured): Parts {
-  const config = options.config.config;
+  const { config } = options;
+  const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
   const metrics = new Metrics();
-  const isNetworked = options.isNetworked ?? true;
-  const doors = ["grpc", "rest", "control"];
-  const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...doors]);
+  const doorNames = ["grpc", "rest", "control"];
+  const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...doorNames]);
   health.serving("identity");
   const events = new EventBus(() => identity.peerId);
-  const geolocation = new OnlineGeolocation({ clock: systemClock, fetch }, config.geolocation);
-  const network = buildNetwork({ identity, events, options, caps, metrics, geolocation, health });
-  const { peers, swarm } = network;
+  const geolocation = new OnlineGeolocation(
+    { clock: systemClock, fetch },
+    config.config.geolocation,
+  );
+  const network = assembleNetwork({ identity, events, config, caps, metrics, geolocation, health });
+  const { peers, swarm, links, mdns } = network;
   const subscriptions = new Subscriptions({ events, logs: hub });
   const shelf = createShelf({ clock: systemClock, events }, options.dirs);
 
@@ -199,90 +176,36 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     controlAddress: () => control.address(),
     p2pAddresses: () => swarm.listenAddresses(),
     uptimeMs: () => performance.now(),
-    counters: () => ({
-      ...prefixed("inbound_refused_", swarm.admission.refused),
-      ...prefixed("mdns_dropped_", network.mdns.status().dropped),
-      peers_dropped: peers.dropped,
-      grpc_connections_refused: grpc.sessions().refused,
-      control_connections_refused: control.counts.refused,
-      events_dropped: subscriptions.dropped,
-    }),
+    counters: () => droppedCounts(counted),
   };
+  const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
-    daemon: state,
-    health,
-    peers,
-    geolocation,
-    systemInfo,
-    events,
-    links: network.links,
-    libraries: shelf.libraries,
-    jobs: shelf.jobs,
-    fileCopy: shelf.fileCopy,
+    ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
+    ...{ libraries, jobs, fileCopy },
     instances: () => listInstances(options.dirs.root),
-    subscriptions,
     listOperations: () => registry.list(),
   };
-  const registry = new OperationRegistry(components, operations, { onCall: metrics.onCall });
-  const grpc = new GrpcServer({ registry, health }, {
-    ...grpcListeners(options.config),
-    allowRemote: config.allow_remote,
-    maxConnections: caps.grpc,
+  const registry = new OperationRegistry<Components>(components, operations, {
+    onCall: metrics.onCall,
   });
-  // Streams may take half of the connections, so that calls always find one.
-  const streams = new StreamPlaces(Math.min(MAX_HTTP_STREAMS, Math.ceil(caps.rest / 2)));
-  const graphql = new GraphqlDoor({ registry, adminToken, streams, readAsset });
-  const rest = new RestServer(
-    {
-      registry,
-      health,
-      readAsset,
-      metrics: metrics.registry,
-      adminToken,
-      streams,
-      graphql: (request) => graphql.answer(request),
+  const doors: Doors = assembleDoors({
+    ...{ registry, health, metrics, config, caps, adminToken },
+    version: state.version.version,
+    control: {
+      place: controlPlaces(options.controlSocket ?? options.dirs.controlSocket),
+      ownsFolder: options.controlSocket === undefined,
     },
-    {
-      endpoint: endpointOf(config.rest_addr),
-      isDefault: options.config.origins["rest_addr"] === "default",
-      allowRemote: config.allow_remote,
-      maxConnections: caps.rest,
-      version: state.version.version,
-    },
-  );
-  const control = new ControlServer({
-    registry,
-    health,
-    clock: systemClock,
-    random: systemRandom,
     shutDown: options.shutDown,
-  }, {
-    place: controlPlaces(options.controlSocket ?? options.dirs.controlSocket),
-    ownsFolder: options.controlSocket === undefined,
-    maxConnections: caps.control,
   });
-  addGauges(metrics, state, peers, swarm);
-  const watchdog = new ListenerWatchdog({
-    clock: systemClock,
-    health,
-    giveUp: options.giveUp,
-    listeners: [
-      { component: "grpc", addresses: () => grpc.endpoints() },
-      { component: "rest", addresses: () => rest.endpoints() },
-      { component: "control", addresses: () => control.endpoints() },
-      { component: "swarm", addresses: () => swarm.listenEndpoints() },
-    ],
-  });
+  const { grpc, rest, control } = doors;
+  const counted = { network, doors, subscriptions };
+  addGauges(metrics, state, counted);
+  const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
+  const outside: Service[] = isNetworked ? [...network.services] : [];
   return {
     services: [
-      ...shelf.services,
-      ...isNetworked ? network.services : [],
-      grpc,
-      rest,
-      ...isNetworked ? [network.mdns] : [],
-      watchdog,
-      control,
-      announcer(events, state),
+      ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
+      ...[watchdog, control, announcer(events, state)],
     ],
     state,
     health,
@@ -290,152 +213,37 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   };
 }
 
-interface NetworkInput {
-  identity: Identity;
-  events: EventBus;
-  options: DaemonOptions;
-  caps: ConnectionCaps;
-  metrics: Metrics;
-  geolocation: OnlineGeolocation;
-  health: Health;
-}
-
-function buildNetwork(input: NetworkInput) {
-  const { identity, events, options, caps, metrics, geolocation, health } = input;
-  const config = options.config.config;
-  const countries = new CountryTable();
-  const peers = new PeerBook(
-    { events, isLan, monotonic: () => systemClock.monotonic() },
-    { selfId: identity.peerId },
-  );
-  const swarm = new Swarm({
+function createWatchdog(
+  { health, giveUp, doors, network }: {
+    health: Health;
+    giveUp(reason: string): void;
+    doors: Doors;
+    network: NetworkParts;
+  },
+): ListenerWatchdog {
+  return new ListenerWatchdog({
     clock: systemClock,
-    peers,
-    privateKey: identity.privateKey,
-    metrics: prometheusMetrics({ registry: metrics.registry, collectDefaultMetrics: false }),
-    onConnected: (peerId) => {
-      dialer.connected(peerId);
-      fillCountry(peers, countries, peerId);
-    },
-    onDisconnected: (peerId) => dialer.disconnected(peerId),
-    onAddressesChanged: () => dialer.interfacesChanged(),
-    isHeld: (peerId): boolean => dialer.isHeld(peerId),
-  }, {
-    listen: config.p2p_listen.split(",").map((address) => address.trim()).filter(Boolean),
-    isListenOptional: options.config.origins["p2p_listen"] === "default",
-    maxConnections: caps.swarm,
-    agentVersion: `almenad/${versionInfo().version}`,
+    health,
+    giveUp,
+    listeners: [
+      { component: "grpc", addresses: () => doors.grpc.endpoints() },
+      { component: "rest", addresses: () => doors.rest.endpoints() },
+      { component: "control", addresses: () => doors.control.endpoints() },
+      { component: "swarm", addresses: () => network.swarm.listenEndpoints() },
+    ],
   });
-  const dialer = new Dialer({
-    clock: systemClock,
-    random: systemRandom,
-    selfId: () => identity.peerId,
-    isConnected: (peerId) => peers.isConnected(peerId),
-    dial: (peerId, addresses, signal) => swarm.dial(peerId, addresses, signal),
-  }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
-  const links = new Links({ swarm, dialer, peers }, { selfId: identity.peerId });
-  const geoExchange = new GeoExchange({
-    node: () => swarm.node,
-    ownGeo: () => geolocation.get(),
-    onGeo: (peerId, geo) => peers.geoReceived(peerId, geo),
-    parseGeo: (json): PeerGeo => GeolocationJson.parse(json),
-  }, { isSharing: config.geolocation.share });
-  const mdns = new MdnsDiscovery({
-    clock: systemClock,
-    random: systemRandom,
-    peerId: identity.peerId,
-    ownAddresses: () => swarm.listenAddresses(),
-    isKnown: (peerId) => peers.hasConnected(peerId),
-    onDiscovered: ({ peerId, addresses }) => {
-      peers.mdnsDiscovered(peerId, addresses);
-      dialer.announced(peerId, addresses);
-    },
-    onExpired: ({ peerId }) => {
-      peers.mdnsExpired(peerId);
-      dialer.silent(peerId);
-      guard("check whether a silent peer is there", () => swarm.checkPresence(peerId));
-    },
-  });
-  const ready: Service = {
-    name: "swarm-health",
-    start: () => Promise.resolve(health.serving("swarm")),
-    stop: () => Promise.resolve(),
-  };
-  return {
-    peers,
-    swarm,
-    links,
-    mdns,
-    services: [swarm, geoExchange, dialer, ready],
-    reload(next: Config): void {
-      dialer.setBootstrapPeers(parseBootstrapPeers(next.bootstrap_peers));
-      geoExchange.setSharing(next.geolocation.share);
-      geolocation.setUrl(next.geolocation.url);
-    },
-  };
 }
 
-// The default also binds IPv4 loopback, because known clients dial either (contract 1.2).
-function grpcListeners({ config, origins }: ResolvedConfig) {
-  const { host, port } = endpointOf(config.grpc_addr);
-  const isDefault = origins["grpc_addr"] === "default" && config.grpc_addr === DEFAULT_GRPC_ADDR;
-  return { hosts: isDefault ? [host, "127.0.0.1"] : [host], port, isDefault };
-}
-
-function endpointOf(text: string): { host: string; port: number } {
-  const endpoint = parseHostPort(text);
-  if (endpoint) return endpoint;
-  throw new DaemonError("invalid_argument", `Cannot use address "${text}": it is not host:port`);
-}
-
-function connectionCaps(): ConnectionCaps & { readonly control: number } {
+function connectionCaps(): ConnectionCaps {
   const limit = openFileLimit();
-  // The control socket keeps its clients where the limit leaves room, and a few in any case.
-  const control = Math.min(CONTROL_CONNECTIONS, Math.max(8, Math.floor((limit ?? Infinity) / 8)));
-  const caps = fitCaps(DEFAULT_CAPS, limit === undefined ? undefined : limit - control);
+  const caps = fitCaps(DEFAULT_CAPS, limit);
   if (caps !== DEFAULT_CAPS) {
     log.warn(
       "Few open files are allowed, so fewer connections are; raise the limit with ulimit -n",
-      {
-        limit,
-        caps,
-      },
+      { limit, caps },
     );
   }
-  return { ...caps, control };
-}
-
-function fillCountry(peers: PeerBook, countries: CountryTable, peerId: string): void {
-  const address = peers.get(peerId)?.addresses.find((one) => !isLan(one));
-  const [, family, ip] = address?.split("/") ?? [];
-  if (family !== "ip4" || !ip || peers.get(peerId)?.geo) return;
-  guard("look up a peer's country", async () => {
-    await countries.load();
-    const country = countries.lookup(ip);
-    if (!country || peers.get(peerId)?.geo) return;
-    peers.geoReceived(peerId, {
-      ip,
-      city: "",
-      region: "",
-      countryCode: country.code,
-      countryName: country.name,
-      timezone: "",
-      latitude: 0,
-      longitude: 0,
-    });
-  });
-}
-
-function addGauges(metrics: Metrics, state: DaemonState, peers: PeerBook, swarm: Swarm): void {
-  metrics.gauge("almenad_peers", "Peers in the book", () => peers.size);
-  metrics.gauge("almenad_peers_connected", "Connected peers", () => peers.connectedCount);
-  metrics.gauge("almenad_uptime_seconds", "Seconds since start", () => state.uptimeMs() / 1_000);
-  metrics.gauge(
-    "almenad_inbound_handshakes",
-    "Handshakes under way",
-    () => swarm.admission.pendingCount,
-  );
-  metrics.counts("almenad_dropped_total", "Refused and dropped things", () => state.counters());
+  return caps;
 }
 
 function announcer(events: EventBus, state: DaemonState): Service {
@@ -455,13 +263,4 @@ function announcer(events: EventBus, state: DaemonState): Service {
       return Promise.resolve();
     },
   };
-}
-
-function prefixed(
-  prefix: string,
-  counts: Readonly<Record<string, number>>,
-): Record<string, number> {
-  return Object.fromEntries(
-    Object.entries(counts).map(([key, value]) => [`${prefix}${key}`, value]),
-  );
 }

@@ -50,24 +50,25 @@ export async function runCli(
 ): Promise<number> {
   let code: number = EXIT.ok;
   const program = createProgram(actions, output, (outcome) => code = outcome);
-  const format = args.includes("json") || args.includes("--format=json") ? "json" : "human";
+  const format = formatOf(args);
   try {
-    if (isVersionRequest(args)) return await actions.version(format);
     await program.parseAsync([...args], { from: "user" });
     return code;
   } catch (failure) {
+    if (failure instanceof VersionRequest) return await actions.version(format);
     if (failure instanceof CommanderError) return failure.exitCode === 0 ? EXIT.ok : EXIT.usage;
     output.error(describeFailure(failure, format));
     return exitCodeOf(failure);
   }
 }
 
-// Commander would print the version before --format is read.
-function isVersionRequest(args: readonly string[]): boolean {
-  const first = args.filter((arg, index) =>
-    !/^--format/.test(arg) && args[index - 1] !== "--format"
-  );
-  return first[0] === "--version" || first[0] === "-V";
+/** Ends parsing, wherever among the flags the version is asked for. */
+class VersionRequest extends CommanderError {}
+
+// For what is printed before, or because, the flags could not be parsed.
+function formatOf(args: readonly string[]): OutputFormat {
+  const at = args.indexOf("--format");
+  return (at >= 0 && args[at + 1] === "json") || args.includes("--format=json") ? "json" : "human";
 }
 
 function createProgram(
@@ -103,16 +104,27 @@ function createProgram(
     .option("--p2p-listen <multiaddrs>", "swarm listeners, comma-separated (P2P_LISTEN)")
     .option("--allow-remote", "let gRPC and REST listen on addresses other machines can reach")
     .option("--admin-token-file <path>", "word for changes over HTTP (daemon/admin_token)")
+    .on("option:version", () => {
+      throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
+    })
     .addHelpText("after", HELP);
-  program.action(async () => finish(await actions.run(program.opts())));
   program.command("run", { isDefault: false }).description("run the daemon in the foreground")
     .action(async () => finish(await actions.run(program.opts())));
   program.command("service-run", { hidden: true })
     .action(async () => finish(await actions.runAsService(program.opts())));
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
-  program.allowExcessArguments(false);
+  // Last, because commands inherit what is set before they are added.
+  program.allowExcessArguments().helpCommand(true).action(async () => {
+    if (program.args.length > 0) refuseCommand(program);
+    finish(await actions.run(program.opts()));
+  });
   return program;
+}
+
+// Commander guesses what a wrong command was meant to be only where no command is also an action.
+function refuseCommand(program: Command): never {
+  return (program as unknown as { unknownCommand(): never }).unknownCommand();
 }
 
 function addConfigCommands(program: Command, actions: CliActions, finish: (code: number) => void) {

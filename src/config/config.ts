@@ -1,5 +1,5 @@
 import { parse, TomlError } from "smol-toml";
-import { z } from "zod";
+import * as z from "zod";
 import { DaemonError, messageOf } from "../core/mod.ts";
 import { parseLogFilter } from "./log_filter.ts";
 

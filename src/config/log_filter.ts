@@ -16,11 +16,9 @@ export function parseLogFilter(text: string): LogFilter {
   const targets: Record<string, LogLevel> = {};
   let level: LogLevel | undefined;
   for (const part of text.split(",").map((item) => item.trim()).filter(Boolean)) {
-    const [target, value] = part.includes("=")
-      ? part.split("=", 2) as [string, string]
-      : ["", part];
-    if (target === "") level = parseLevel(value, text);
-    else targets[shortTarget(target)] = parseLevel(value, text);
+    const at = part.indexOf("=");
+    if (at < 0) level = parseLevel(part, text);
+    else targets[shortTarget(part.slice(0, at))] = parseLevel(part.slice(at + 1), text);
   }
   return { level: level ?? (Object.keys(targets).length > 0 ? "off" : "info"), targets };
 }

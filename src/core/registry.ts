@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { DaemonError, toDaemonError } from "./errors.ts";
 import type { CallContext, CallOperation, Operation } from "./operation.ts";
 import { wireName } from "./operation.ts";

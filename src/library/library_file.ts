@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { DaemonError, messageOf, systemCode, writeDurably } from "../core/mod.ts";
 
 const LocationRecord = z.strictObject({ id: z.string().min(1), path: z.string().min(1) });

@@ -53,7 +53,8 @@ export class Admission {
   readonly #components: AdmissionComponents;
   readonly #maxSockets: number;
   readonly #pending = new Map<Socket, Pending>();
-  readonly #sockets = new Set<Socket>();
+  // Every inbound connection and the host it comes from, in order of arrival.
+  readonly #sockets = new Map<Socket, string>();
   readonly #rates = new Map<string, { tokens: number; at: number }>();
   readonly refused: RefusalCounts = { rate: 0, full: 0, evicted: 0, per_peer: 0, held: 0 };
 
@@ -82,7 +83,7 @@ export class Admission {
     const entry = { socket, host, subnet: subnetOf(host), isKnown };
     if (!this.#makeRoom(entry)) return this.#refuse("full");
     this.#pending.set(socket, entry);
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, host);
     socket.once("close", () => {
       this.#pending.delete(socket);
       this.#sockets.delete(socket);
@@ -114,7 +115,9 @@ export class Admission {
   }
 
   #makeRoom(entry: Pending): boolean {
-    if (this.#sockets.size >= this.#maxSockets) return false;
+    if (this.#sockets.size >= this.#maxSockets && !this.#takeFromLargestHost(entry.host)) {
+      return false;
+    }
     const perHost = isLoopback(entry.host) ? MAX_PENDING_LOOPBACK : MAX_PENDING_PER_HOST;
     this.#evictOver(perHost, (other) => other.host === entry.host);
     if (!isLoopback(entry.host)) {
@@ -136,6 +139,22 @@ export class Admission {
     this.refused.evicted++;
     this.#pending.delete(slowest.socket);
     slowest.socket.destroy();
+  }
+
+  // Peer ids cost nothing, so one host could fill every place with proper connections. The host
+  // that has most of them gives its newest one to a host that has less.
+  #takeFromLargestHost(newcomer: string): boolean {
+    const counts = new Map<string, number>();
+    for (const host of this.#sockets.values()) counts.set(host, (counts.get(host) ?? 0) + 1);
+    const [largest, count] = [...counts].reduce((a, b) => b[1] > a[1] ? b : a, ["", 0]);
+    if (count <= (counts.get(newcomer) ?? 0) + 1) return false;
+    const newest = [...this.#sockets].findLast(([, host]) => host === largest)?.[0];
+    if (!newest) return false;
+    this.refused.evicted++;
+    this.#pending.delete(newest);
+    this.#sockets.delete(newest);
+    newest.destroy();
+    return true;
   }
 
   #takeToken(host: string): boolean {

@@ -25,7 +25,7 @@ import { MdnsResponder } from "./mdns_responder.ts";
 import { MdnsSockets } from "./mdns_sockets.ts";
 
 /** Between two queries, contract 1.4; as often the interfaces are read again. */
-export const QUERY_INTERVAL_MS = 5_000;
+const QUERY_INTERVAL_MS = 5_000;
 /**
  * After a start or a change of interfaces, asks again so much later: a fresh IPv6 address may not
  * send for its first second, and a switch may not forward to a group at once.
@@ -66,6 +66,7 @@ export interface MdnsStatus {
   readonly queriesSent: number;
   readonly answersSent: number;
   readonly packetsReceived: number;
+  readonly sendFailures: number;
   /** Since start, by reason. */
   readonly dropped: Readonly<Partial<Record<MdnsDropReason, number>>>;
 }
@@ -162,6 +163,7 @@ export class MdnsDiscovery implements Service {
       queriesSent: this.#responder.queriesSent,
       answersSent: this.#responder.answersSent,
       packetsReceived: this.#packetsReceived,
+      sendFailures: this.#sockets.sendFailures,
       dropped: Object.fromEntries(this.#dropped),
     };
   }

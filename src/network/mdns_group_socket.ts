@@ -7,9 +7,9 @@ import { MAX_PACKET_BYTES } from "./mdns_message.ts";
 /** RFC 6762 section 3. */
 export const MDNS_PORT = 5_353;
 /** RFC 6762 section 3. */
-export const MDNS_GROUP_IPV4 = "224.0.0.251";
+const MDNS_GROUP_IPV4 = "224.0.0.251";
 /** RFC 6762 section 3. */
-export const MDNS_GROUP_IPV6 = "ff02::fb";
+const MDNS_GROUP_IPV6 = "ff02::fb";
 /** RFC 6762 section 11: packets leave with the largest hop count. */
 const HOP_LIMIT = 255;
 /** Packets that wait in one socket; a stuck one must not gather them. */

@@ -9,7 +9,7 @@ export const MAX_KNOWN_PACKETS = 1_000;
 /** Source addresses counted apart in one second; more of them are refused in it. */
 export const MAX_SOURCES = 1_024;
 /** Addresses remembered as those of known peers. */
-export const MAX_KNOWN_SOURCES = 4_096;
+const MAX_KNOWN_SOURCES = 4_096;
 const WINDOW_MS = 1_000;
 
 /** Why a packet was refused. */

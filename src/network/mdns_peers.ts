@@ -9,11 +9,11 @@ export const MAX_STRANGERS = 64;
 /** Remembered strangers that one address spoke for, so that it cannot take all places. */
 export const MAX_STRANGERS_PER_SOURCE = 16;
 /** Remembered peers that we were connected to. */
-export const MAX_KNOWN_PEERS = 4_096;
+const MAX_KNOWN_PEERS = 4_096;
 /** Announcements of strangers passed on in any second, reliability R12. */
 export const MAX_STRANGER_DISCOVERIES = 10;
 /** Of these, from one address. */
-export const MAX_STRANGER_DISCOVERIES_PER_SOURCE = 5;
+const MAX_STRANGER_DISCOVERIES_PER_SOURCE = 5;
 /** A stranger's announcement arrives over every link; so long the copies count as one. */
 const REPEAT_MS = 1_000;
 

@@ -8,4 +8,5 @@ export { DamagedIdentityError, type Identity, loadIdentity } from "./identity.ts
 export { Links } from "./links.ts";
 export { MdnsDiscovery } from "./mdns.ts";
 export { PeerBook, type PeerGeo, type PeerSnapshot } from "./peer_book.ts";
+export { PeerCountries } from "./peer_countries.ts";
 export { Swarm } from "./swarm.ts";

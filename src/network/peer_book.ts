@@ -33,9 +33,11 @@ export const MAX_PEERS = 4_096;
 interface Entry {
   readonly peerId: string;
   readonly isSelf: boolean;
-  /** Address to whether mDNS told it. */
+  /** Address to whether mDNS alone told it. */
   readonly addresses: Map<string, { fromMdns: boolean }>;
   isInternal: boolean;
+  /** mDNS hears the peer: a proof that it is on the local network. */
+  isAnnounced: boolean;
   openConnections: number;
   hasConnected: boolean;
   disconnectedSince: number;
@@ -98,7 +100,8 @@ export class PeerBook {
     const entry = this.#entries.get(peerId) ?? this.#create(peerId, false);
     addAddress(entry, remote, false);
     this.#rememberHost(remote);
-    if (this.#components.isLan(remote)) entry.isInternal = true;
+    const isProven = entry.isAnnounced || (entry.openConnections > 0 && entry.isInternal);
+    entry.isInternal = isProven || this.#components.isLan(remote);
     entry.openConnections++;
     entry.hasConnected = true;
     if (entry.openConnections === 1) this.#components.events.publish("peer.connected", { peerId });
@@ -120,12 +123,14 @@ export class PeerBook {
     const entry = this.#entries.get(peerId) ?? this.#create(peerId, false);
     for (const address of addresses) addAddress(entry, address, true);
     entry.isInternal = true;
+    entry.isAnnounced = true;
   }
 
   /** mDNS heard nothing of the peer for a minute: what it taught us is dropped. */
   mdnsExpired(peerId: string): void {
     const entry = this.#entries.get(peerId);
     if (!entry || entry.isSelf) return;
+    entry.isAnnounced = false;
     for (const [address, { fromMdns }] of entry.addresses) {
       if (fromMdns) entry.addresses.delete(address);
     }
@@ -177,6 +182,7 @@ export class PeerBook {
       isSelf,
       addresses: new Map(),
       isInternal: isSelf,
+      isAnnounced: false,
       openConnections: 0,
       hasConnected: false,
       disconnectedSince: this.#components.monotonic(),
@@ -213,7 +219,7 @@ function addAddress(entry: Entry, address: string, fromMdns: boolean): void {
   const plain = address.replace(/\/p2p\/[^/]+$/, "");
   const known = entry.addresses.get(plain);
   if (known) {
-    known.fromMdns ||= fromMdns;
+    known.fromMdns &&= fromMdns; // a connection proves an address better
     return;
   }
   if (entry.addresses.size >= MAX_ADDRESSES_PER_PEER) {

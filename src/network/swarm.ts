@@ -6,9 +6,10 @@ import { peerIdFromString } from "@libp2p/peer-id";
 import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
-import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 import { type Clock, DaemonError, guard, logger, messageOf, type Service } from "../core/mod.ts";
 import type { Timer } from "../core/mod.ts";
+import { isLoopback } from "./addresses.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { guardedTcp } from "./tcp_transport.ts";
@@ -21,6 +22,8 @@ export const PING_INTERVAL_MS = 15_000;
 export const PRESENCE_PING_MS = 3_000;
 /** How often the machine's addresses are read again. */
 export const ADDRESS_REFRESH_MS = 5_000;
+/** How often libp2p's memory of peers that left is emptied. */
+export const FORGET_INTERVAL_MS = 60_000;
 
 /** What {@link Swarm} uses. */
 export interface SwarmComponents {
@@ -59,7 +62,7 @@ export class Swarm implements Service {
   readonly #components: SwarmComponents;
   readonly #init: SwarmInit;
   #node: Libp2p<{ ping: Ping }> | undefined;
-  #refresh: Timer | undefined;
+  #timers: Timer[] = [];
   #ownAddresses = "";
   // Connections between which libp2p has told us "open" and "close".
   readonly #open = new Set<string>();
@@ -80,30 +83,34 @@ export class Swarm implements Service {
    *   by name.
    */
   async start(): Promise<void> {
-    const listen = await this.#usableListenAddresses();
+    const listen = this.#usableListenAddresses();
     try {
       this.#node = await this.#createNode(listen);
       this.#watch(this.#node);
       await this.#node.start();
     } catch (cause) {
       await this.stop();
+      const where = listen.join(", ");
+      const remedy = "give other addresses with --p2p-listen";
       throw new DaemonError(
         "unavailable",
-        `Cannot listen on ${listen.join(", ")}: ${
-          messageOf(cause)
-        }; give other addresses with --p2p-listen`,
+        `Cannot listen on ${where}: ${listenProblem(cause)}; ${remedy}`,
         { cause },
       );
     }
     this.#refreshOwnAddresses();
-    this.#refresh = this.#components.clock.every(
-      ADDRESS_REFRESH_MS,
-      () => guard("read the machine's addresses", () => this.#refreshOwnAddresses()),
-    );
+    const { clock } = this.#components;
+    this.#timers = [
+      clock.every(
+        ADDRESS_REFRESH_MS,
+        () => guard("read the machine's addresses", () => this.#refreshOwnAddresses()),
+      ),
+      clock.every(FORGET_INTERVAL_MS, () => guard("forget peers", () => this.#forgetStrangers())),
+    ];
   }
 
   async stop(): Promise<void> {
-    this.#refresh?.cancel();
+    for (const timer of this.#timers.splice(0)) timer.cancel();
     const node = this.#node;
     this.#node = undefined;
     await node?.stop();
@@ -120,29 +127,32 @@ export class Swarm implements Service {
     return this.#node?.getMultiaddrs().map(withoutPeerId) ?? [];
   }
 
-  /** Where the TCP listeners can be reached on this machine. */
+  /** Where the TCP listeners can be reached on this machine, one address each. */
   listenEndpoints(): { host: string; port: number }[] {
-    const endpoints = this.listenAddresses().flatMap((address) => {
-      const [, family, host, , port] = address.split("/");
-      if (!host || !port || !/^ip[46]$/.test(family ?? "")) return [];
-      return [{ host: family === "ip4" ? "127.0.0.1" : "::1", port: Number(port), bound: host }];
-    });
-    const byPort = new Map(endpoints.map(({ host, port }) => [`${host} ${port}`, { host, port }]));
-    return [...byPort.values()];
+    const byListener = new Map<string, { host: string; port: number }>();
+    for (const address of this.listenAddresses()) {
+      const [, family = "", host = "", , port = ""] = address.split("/");
+      const listener = `${family}/${port}`;
+      if (!/^ip[46]$/.test(family)) continue;
+      // One on every address is dialled on loopback, which stays; another only where it listens.
+      if (byListener.has(listener) && !isLoopback(address)) continue;
+      byListener.set(listener, { host, port: Number(port) });
+    }
+    return [...byListener.values()];
   }
 
   /**
    * Connects to a peer on any of its addresses.
    *
-   * @param addresses Multiaddrs with or without `/p2p/<peer id>`; more may be known already.
+   * @param addresses Multiaddrs with or without `/p2p/<peer id>`; none stands for those in the book.
    */
   async dial(peerId: string, addresses: readonly string[], signal: AbortSignal): Promise<void> {
     const suffix = `/p2p/${peerId}`;
-    const targets = addresses.map((address) =>
+    const known = addresses.length > 0 ? addresses : this.#components.peers.get(peerId)?.addresses;
+    const targets = known?.map((address) =>
       multiaddr(address.endsWith(suffix) ? address : `${address}${suffix}`)
     );
-    const target = targets.length > 0 ? targets : peerIdFromString(peerId);
-    await this.node.dial(target, { signal });
+    await this.node.dial(targets?.length ? targets : peerIdFromString(peerId), { signal });
   }
 
   /**
@@ -245,6 +255,17 @@ export class Swarm implements Service {
     await Promise.all(surplus.map((connection) => connection.close()));
   }
 
+  // libp2p keeps an entry of every peer that ever connected, and peer ids cost a stranger nothing;
+  // what is worth knowing of peers is in the peer book, which is bounded.
+  async #forgetStrangers(): Promise<void> {
+    const node = this.#node;
+    if (!node) return;
+    for (const { id } of await node.peerStore.all()) {
+      const isGone = node.getConnections(id).length === 0;
+      if (isGone && !id.equals(node.peerId)) await node.peerStore.delete(id);
+    }
+  }
+
   #refreshOwnAddresses(): void {
     if (!this.#node) return;
     const addresses = this.listenAddresses();
@@ -256,23 +277,28 @@ export class Swarm implements Service {
     if (!isFirst) this.#components.onAddressesChanged();
   }
 
-  async #usableListenAddresses(): Promise<string[]> {
+  #usableListenAddresses(): string[] {
     const listen = [...this.#init.listen];
-    if (!this.#init.isListenOptional || await hasIpv6()) return listen;
+    if (!this.#init.isListenOptional || hasIpv6()) return listen;
     log.warn("This machine has no IPv6; listening on IPv4 alone");
     return listen.filter((address) => !address.startsWith("/ip6/"));
   }
+}
+
+// libp2p tells each address's error with its stack, on many lines; the reasons are what helps.
+function listenProblem(cause: unknown): string {
+  const message = messageOf(cause);
+  const reasons = [...message.matchAll(/^ {2}\/\S+: \w*Error: (.+)$/gm)].map(([, reason]) =>
+    reason
+  );
+  return reasons.length > 0 ? reasons.join("; ") : message.split("\n")[0] ?? "";
 }
 
 function withoutPeerId(address: Multiaddr): string {
   return address.toString().replace(/\/p2p\/[^/]+$/, "");
 }
 
-/** Whether a socket can listen on IPv6 at all. */
-export function hasIpv6(): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const server = createServer();
-  server.once("error", () => resolve(false));
-  server.listen({ host: "::", port: 0, ipv6Only: true }, () => server.close(() => resolve(true)));
-  return promise;
+// Loopback has ::1 wherever the system speaks IPv6 at all.
+function hasIpv6(): boolean {
+  return Object.values(networkInterfaces()).flat().some((address) => address?.family === "IPv6");
 }

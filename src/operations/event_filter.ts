@@ -1,6 +1,6 @@
 /** Which events a subscriber gets, contract 2.5. */
 import { dirname, sep } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { DaemonError, LOG_LEVELS } from "../core/mod.ts";
 import { EVENT_BODIES, EVENT_NAMES, type EventName, type SpelledEvent } from "./event_names.ts";
 

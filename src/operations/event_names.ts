@@ -2,7 +2,7 @@
  * How events are spelled outside, contract 2.5. Inside there is only the topic; this is the one
  * table that translates, and the only place that knows which fields each kind of event has.
  */
-import { z } from "zod";
+import * as z from "zod";
 import type { BusEvent } from "../core/mod.ts";
 
 const Device = z.looseObject({ device_id: z.string() });

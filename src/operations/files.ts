@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { action } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 import { DEFAULT_LIBRARY_ID } from "./schemas.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { action, type EventBus, query, stream, type Subscription } from "../core/mod.ts";
 import type { JobSnapshot } from "../library/mod.ts";
 import type { Components } from "./components.ts";

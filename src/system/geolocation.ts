@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { z } from "zod";
+import * as z from "zod";
 import { type Clock, DaemonError, messageOf } from "../core/mod.ts";
 
 /** Where an address is, in the eight fields of contract 1.1. */

@@ -42,6 +42,8 @@ export function configureLogging(filter: LogFilter, targets: LogTargets): void {
       ...Object.entries(filter.targets).map(([folder, level]) => ({
         category: ["almenad", folder],
         lowestLevel: sinkLevel(level),
+        sinks: names, // what comes through the parent's sinks must pass the parent's level as well
+        parentSinks: "override" as const,
       })),
     ],
   });

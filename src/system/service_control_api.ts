@@ -38,7 +38,7 @@ export interface ServiceControlApi {
   dispatch(serviceName: string, callbacks: ServiceCallbacks): Promise<boolean>;
   /** Reports the status; only between `onStart` and the end of `dispatch`. */
   report(status: ServiceStatus): void;
-  /** Frees the callbacks; only after `dispatch` has ended. */
+  /** Frees the callbacks; only after `dispatch` has ended, else they go with the process. */
   close(): void;
 }
 

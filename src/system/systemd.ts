@@ -132,15 +132,18 @@ function wantsLink(target: ServiceTarget): string {
 
 function install(target: ServiceTarget): ServicePlan {
   const dataHome = target.env["XDG_DATA_HOME"];
-  const unit: PlanStep[] = target.hasPackagedUnit ? [] : [{
-    kind: "write",
-    path: unitPath(target),
-    mode: 0o644,
-    content: renderUnit({
-      command: [target.executable, ...target.args],
-      environment: dataHome ? { "XDG_DATA_HOME": dataHome } : {},
-    }),
-  }];
+  // A unit of the user's own would hide the package's.
+  const unit: PlanStep[] = target.hasPackagedUnit
+    ? [{ kind: "remove", path: unitPath(target) }]
+    : [{
+      kind: "write",
+      path: unitPath(target),
+      mode: 0o644,
+      content: renderUnit({
+        command: [target.executable, ...target.args],
+        environment: dataHome ? { "XDG_DATA_HOME": dataHome } : {},
+      }),
+    }];
   return {
     platform: "linux",
     steps: [

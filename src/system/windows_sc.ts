@@ -84,7 +84,8 @@ function register(verb: "create" | "config", target: ServiceTarget): CommandStep
     ["obj=", SERVICE_ACCOUNT],
     ["DisplayName=", SERVICE_DISPLAY_NAME],
   ];
-  return sc([verb, WINDOWS_SERVICE_NAME, ...settings.flat()], `${verb} the service`);
+  const purpose = verb === "create" ? "create the service" : "change the service";
+  return sc([verb, WINDOWS_SERVICE_NAME, ...settings.flat()], purpose);
 }
 
 function letAccountRun(executable: string): CommandStep {

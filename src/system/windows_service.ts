@@ -4,14 +4,7 @@
  *
  * Source: https://learn.microsoft.com/windows/win32/services/service-status-transitions.
  */
-import {
-  type Clock,
-  DaemonError,
-  logger,
-  systemClock,
-  type Timer,
-  withDeadline,
-} from "../core/mod.ts";
+import { type Clock, DaemonError, logger, systemClock, type Timer } from "../core/mod.ts";
 import {
   openServiceControlApi,
   SERVICE_ACCEPT,
@@ -42,6 +35,8 @@ export interface WindowsServiceInit {
    * @returns The exit code.
    */
   run(signal: AbortSignal, ready: () => void): Promise<number>;
+  /** The exit code when `run` throws. @default always 70, an internal failure */
+  exitCodeOf?: (failure: unknown) => number;
 }
 
 /** What {@link runWindowsService} stands on; tests bring their own. */
@@ -62,8 +57,6 @@ const EXIT_INTERNAL = 70;
 const HEARTBEAT_MS = 1_000;
 /** Windows gives a service up when this long passes without one; an orderly stop takes 6 s at most. */
 const WAIT_HINT_MS = 10_000;
-/** Longest wait for the dispatcher after the service has stopped. */
-const RELEASE_TIMEOUT_MS = 5_000;
 /** After so many signs of life a start or stop counts as hung, and Windows may say so. */
 const MAX_HEARTBEATS = 60;
 
@@ -72,7 +65,8 @@ const log = logger("system");
 /**
  * Runs the daemon under the Service Control Manager and ends when the daemon has.
  *
- * The caller must end the process with the returned code right away.
+ * The caller must end the process with the returned code at once: the service is over, and threads
+ * of Windows' own would keep the process alive.
  *
  * @throws {DaemonError} `failed_precondition` if this process was not started by the Service Control
  * Manager, `unimplemented` on other systems, `permission_denied` without the right to call native code.
@@ -113,32 +107,24 @@ class WindowsService {
       throw notAService(name);
     });
     const code = await Promise.race([this.#ended.promise, refused]);
-    // The dispatcher goes on until the process ends, and that end is the message.
-    if (!this.#isOrderly(code)) return code;
-    this.#report({ state: SERVICE_STATE.stopped, exitCode: code });
-    await this.#release(dispatched);
+    // Without this report the end of the process is the message: Windows takes it for a crash. With
+    // it, nothing is waited for any more: an installer now wants to replace the executable.
+    if (this.#isOrderly(code)) this.#report({ state: SERVICE_STATE.stopped, exitCode: code });
     return code;
-  }
-
-  /** Windows lets go of the process once it knows that the service has stopped. */
-  async #release(dispatched: Promise<boolean>): Promise<void> {
-    try {
-      await withDeadline(dispatched, RELEASE_TIMEOUT_MS, "leave the Service Control Manager");
-      this.#api.close();
-    } catch (error) {
-      log.warn("Service Control Manager did not let go", { error });
-    }
   }
 
   #begin(): void {
     this.#pend(SERVICE_STATE.startPending);
-    this.#init.run(this.#stop.signal, () => this.#ready()).then(
-      (code) => this.#end(code),
-      (error) => {
-        log.error("Service failed", { error });
-        this.#end(EXIT_INTERNAL);
-      },
-    );
+    void this.#live();
+  }
+
+  async #live(): Promise<void> {
+    try {
+      this.#end(await this.#init.run(this.#stop.signal, () => this.#ready()));
+    } catch (error) {
+      log.error("Service failed", { error });
+      this.#end(this.#init.exitCodeOf?.(error) ?? EXIT_INTERNAL);
+    }
   }
 
   #ready(): void {

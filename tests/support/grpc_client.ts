@@ -2,6 +2,7 @@
 import {
   type ChannelCredentials,
   Client,
+  type ClientReadableStream,
   credentials,
   type Metadata,
   type ServiceDefinition,
@@ -82,7 +83,11 @@ export class GrpcClient implements Disposable {
   }
 
   /** Calls a method that streams its answers; dispose of the stream to cancel it. */
-  watch(service: string, method: string, request: Record<string, unknown>) {
+  watch(
+    service: string,
+    method: string,
+    request: Record<string, unknown>,
+  ): ClientReadableStream<Record<string, unknown>> {
     const { path, requestSerialize, responseDeserialize } = methodOf(service, method);
     const stream = this.#client.makeServerStreamRequest(
       path,

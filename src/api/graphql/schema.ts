@@ -6,7 +6,7 @@ import {
   GraphQLSchema,
   GraphQLString,
 } from "graphql";
-import { z } from "zod";
+import * as z from "zod";
 import { type Operation, type OperationRegistry, wireName } from "../../core/mod.ts";
 import { missingToken } from "../http_error.ts";
 import type { StreamPlaces } from "../stream_places.ts";

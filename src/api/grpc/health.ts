@@ -4,18 +4,21 @@ import type {
   ServerWritableStream,
   UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { DaemonError, type Health } from "../../core/mod.ts";
+import type { Buffer } from "node:buffer";
+import { DaemonError, guard, type Health } from "../../core/mod.ts";
+import { type Codec, HEALTH_SERVICE, loadCodecs, type RoutedMethod } from "./descriptors.ts";
 import { toStatus } from "./status.ts";
 
-interface HealthRequest {
-  service: string;
-}
-interface HealthResponse {
-  status: "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
-}
-
+/** The methods of `grpc.health.v1.Health`. */
+export const HEALTH_METHODS: readonly RoutedMethod[] = [
+  { name: "Check" },
+  { name: "Watch", responseStream: true },
+];
 /** Watches open at once; more are refused. */
 export const MAX_WATCHERS = 256;
+
+type State = "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
+type Watch = ServerWritableStream<Buffer, Buffer>;
 
 /**
  * `grpc.health.v1.Health` with Check and Watch: "" stands for the whole server.
@@ -26,56 +29,68 @@ export function healthHandlers(
   health: Health,
   services: readonly string[],
 ): UntypedServiceImplementation {
-  const stateOf = (service: string): HealthResponse["status"] => {
+  const stateOf = (service: string): State => {
     if (service !== "" && !services.includes(service)) return "SERVICE_UNKNOWN";
     return health.isReady() ? "SERVING" : "NOT_SERVING";
   };
-  const watch = watcher(health, stateOf);
+  let watchers = 0;
   return {
-    Check: (
-      { request: { service } }: ServerUnaryCall<HealthRequest, HealthResponse>,
-      reply: sendUnaryData<HealthResponse>,
-    ) => {
-      const status = stateOf(service);
-      if (status !== "SERVICE_UNKNOWN") return reply(null, { status });
-      reply(toStatus(new DaemonError("not_found", `Cannot check "${service}": no such service`)));
+    Check: (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => {
+      check(call.request, stateOf).then(
+        (bytes) => reply(null, bytes),
+        (failure) => reply(toStatus(failure)),
+      );
     },
-    Watch: watch,
+    Watch: (stream: Watch) => {
+      if (watchers >= MAX_WATCHERS) return refuseWatch(stream);
+      watchers++;
+      guard("watch health", () => watch(stream, health, stateOf, () => watchers--));
+    },
   };
 }
 
-function watcher(health: Health, stateOf: (service: string) => HealthResponse["status"]) {
-  let open = 0;
-  return (stream: ServerWritableStream<HealthRequest, HealthResponse>) => {
-    if (open >= MAX_WATCHERS) {
-      const full = `Cannot watch: ${MAX_WATCHERS} watches are open already`;
-      return void stream.emit("error", toStatus(new DaemonError("resource_exhausted", full)));
-    }
-    open++;
-    let last: string | undefined;
+async function check(request: Buffer, stateOf: (service: string) => State): Promise<Buffer> {
+  const codec = (await loadCodecs())(HEALTH_SERVICE, "Check");
+  const service = serviceOf(codec, request);
+  const status = stateOf(service);
+  if (status !== "SERVICE_UNKNOWN") return codec.encode({ status });
+  throw new DaemonError("not_found", `Cannot check "${service}": no such service`);
+}
+
+async function watch(
+  stream: Watch,
+  health: Health,
+  stateOf: (service: string) => State,
+  onEnd: () => void,
+): Promise<void> {
+  const ended = Promise.withResolvers<void>();
+  for (const event of ["cancelled", "close", "error"]) stream.on(event, () => ended.resolve());
+  try {
+    const codec = (await loadCodecs())(HEALTH_SERVICE, "Watch");
+    const service = serviceOf(codec, stream.request);
+    let last: State | undefined;
     const tell = () => {
-      const status = stateOf(stream.request.service);
-      if (status !== last) stream.write({ status });
+      const status = stateOf(service);
+      if (status !== last) stream.write(codec.encode({ status }));
       last = status;
     };
     const unsubscribe = health.onChange(tell);
     tell();
-    const end = once(() => {
-      open--;
-      unsubscribe();
-      stream.end();
-    });
-    stream.on("cancelled", end);
-    stream.on("close", end);
-    stream.on("error", end);
-  };
+    await ended.promise;
+    unsubscribe();
+  } catch (failure) {
+    stream.emit("error", toStatus(failure));
+  } finally {
+    onEnd();
+    stream.end();
+  }
 }
 
-function once(work: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (isDone) return;
-    isDone = true;
-    work();
-  };
+function serviceOf(codec: Codec, request: Buffer): string {
+  return (codec.decode(request) as { service?: string }).service ?? "";
+}
+
+function refuseWatch(stream: Watch): void {
+  const reason = `Cannot watch: ${MAX_WATCHERS} watches are open already`;
+  stream.emit("error", toStatus(new DaemonError("resource_exhausted", reason)));
 }

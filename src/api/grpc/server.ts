@@ -5,20 +5,25 @@ import {
   type ServerUnaryCall,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import type { Buffer } from "node:buffer";
 import {
+  type Clock,
+  guard,
   type Health,
   logger,
   messageOf,
   type OperationRegistry,
   type Service,
+  type Timer,
   wireName,
   withDeadline,
 } from "../../core/mod.ts";
+import type { ConnectionCounts } from "../connection_places.ts";
 import { bindOrNext, checkLoopback, type Endpoint, formatEndpoint } from "../listen.ts";
-import { guardSessions, type SessionCounts } from "./connection_limits.ts";
-import { DAEMON_SERVICE, descriptorSet, HEALTH_SERVICE, loadServices } from "./descriptors.ts";
-import { healthHandlers } from "./health.ts";
-import { REFLECTION_SERVICES, reflectionHandlers, reflectionService } from "./reflection.ts";
+import { guardSessions } from "./connection_limits.ts";
+import { DAEMON_SERVICE, HEALTH_SERVICE, loadCodecs, routedService } from "./descriptors.ts";
+import { HEALTH_METHODS, healthHandlers } from "./health.ts";
+import { REFLECTION_METHODS, REFLECTION_SERVICES, reflectionHandlers } from "./reflection.ts";
 import { toStatus } from "./status.ts";
 
 /** Largest message in either direction, contract 1.1. */
@@ -27,6 +32,8 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 export const MAX_STREAMS_PER_CONNECTION = 100;
 /** A connection without a call for so long is closed. */
 export const CONNECTION_IDLE_MS = 300_000;
+/** Codecs are loaded so long after start, or with the first call if that comes earlier. */
+const WARM_UP_AFTER_MS = 200;
 /** How long calls under way may go on at stop. */
 const DRAIN_MS = 400;
 
@@ -34,6 +41,7 @@ const DRAIN_MS = 400;
 export interface GrpcServerComponents<Components> {
   registry: OperationRegistry<Components>;
   health: Health;
+  clock: Clock;
 }
 
 /** How {@link GrpcServer} behaves. */
@@ -47,6 +55,8 @@ export interface GrpcServerInit {
   maxConnections: number;
 }
 
+type UnaryCall = ServerUnaryCall<Buffer, Buffer>;
+
 const log = logger("api");
 
 /** The gRPC door: serves every operation that names an rpc, with health and reflection. */
@@ -55,8 +65,9 @@ export class GrpcServer<Components> implements Service {
   readonly #components: GrpcServerComponents<Components>;
   readonly #init: GrpcServerInit;
   #server: Server | undefined;
+  #warmUp: Timer | undefined;
   #endpoints: Endpoint[] = [];
-  #sessions: SessionCounts = { open: 0, refused: 0 };
+  #connections: () => ConnectionCounts = () => ({ open: 0, refused: 0, evicted: 0 });
 
   constructor(components: GrpcServerComponents<Components>, init: GrpcServerInit) {
     this.#components = components;
@@ -68,9 +79,9 @@ export class GrpcServer<Components> implements Service {
     return this.#endpoints;
   }
 
-  /** Connections open and refused. */
-  sessions(): SessionCounts {
-    return this.#sessions;
+  /** Connections open, refused and evicted. */
+  connections(): ConnectionCounts {
+    return this.#connections();
   }
 
   /** The same as `host:port`. */
@@ -91,9 +102,14 @@ export class GrpcServer<Components> implements Service {
     const options = { isDefault: this.#init.isDefault, flag: "--grpc-addr" };
     await bindOrNext(wanted, options, (port) => this.#bindAll(port));
     this.#components.health.serving("grpc");
+    this.#warmUp = this.#components.clock.after(
+      WARM_UP_AFTER_MS,
+      () => guard("load the message codecs", () => loadCodecs()),
+    );
   }
 
   async stop(): Promise<void> {
+    this.#warmUp?.cancel();
     const server = this.#server;
     this.#server = undefined;
     this.#endpoints = [];
@@ -123,7 +139,7 @@ export class GrpcServer<Components> implements Service {
     if (endpoints.length === 0) throw new TypeError("no address of this machine could be bound");
     this.#server = server;
     this.#endpoints = endpoints;
-    this.#sessions = guardSessions(server, { maxConnections: this.#init.maxConnections });
+    this.#connections = guardSessions(server, { maxConnections: this.#init.maxConnections });
   }
 
   #createServer(): Server {
@@ -136,38 +152,42 @@ export class GrpcServer<Components> implements Service {
       "grpc.keepalive_time_ms": 60_000,
       "grpc.keepalive_timeout_ms": 10_000,
     });
-    const service = loadServices();
-    const reflection = reflectionHandlers(descriptorSet);
-    server.addService(service(DAEMON_SERVICE), this.#daemonHandlers());
-    server.addService(
-      service(HEALTH_SERVICE),
-      healthHandlers(this.#components.health, [DAEMON_SERVICE, HEALTH_SERVICE]),
-    );
+    const handlers = this.#daemonHandlers();
+    const methods = Object.keys(handlers).map((name) => ({ name }));
+    server.addService(routedService(DAEMON_SERVICE, methods), handlers);
+    const services = [DAEMON_SERVICE, HEALTH_SERVICE];
+    const health = healthHandlers(this.#components.health, services);
+    server.addService(routedService(HEALTH_SERVICE, HEALTH_METHODS), health);
+    const reflection = reflectionHandlers();
     for (const name of REFLECTION_SERVICES) {
-      server.addService(reflectionService(name), reflection);
+      server.addService(routedService(name, REFLECTION_METHODS), reflection);
     }
     return server;
   }
 
   #daemonHandlers(): UntypedServiceImplementation {
     const handlers: UntypedServiceImplementation = {};
-    const { registry } = this.#components;
-    for (const operation of registry.list()) {
-      if (!operation.rpc) continue;
+    for (const operation of this.#components.registry.list()) {
+      const { rpc } = operation;
+      if (!rpc) continue;
       const wire = wireName(operation);
-      handlers[operation.rpc] = (
-        call: ServerUnaryCall<unknown, unknown>,
-        reply: sendUnaryData<unknown>,
-      ) => {
-        registry.call(wire, call.request, { signal: abortSignalOf(call) })
-          .then((output) => reply(null, output), (failure) => reply(toStatus(failure)));
+      handlers[rpc] = (call: UnaryCall, reply: sendUnaryData<Buffer>) => {
+        this.#answer(wire, rpc, call)
+          .then((bytes) => reply(null, bytes), (failure) => reply(toStatus(failure)));
       };
     }
     return handlers;
   }
+
+  async #answer(wire: string, rpc: string, call: UnaryCall): Promise<Buffer> {
+    const codec = (await loadCodecs())(DAEMON_SERVICE, rpc);
+    const request = codec.decode(call.request);
+    const context = { signal: abortSignalOf(call) };
+    return codec.encode(await this.#components.registry.call(wire, request, context));
+  }
 }
 
-function abortSignalOf(call: ServerUnaryCall<unknown, unknown>): AbortSignal {
+function abortSignalOf(call: UnaryCall): AbortSignal {
   const controller = new AbortController();
   call.on("cancelled", () => controller.abort());
   return controller.signal;

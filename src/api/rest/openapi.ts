@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Operation } from "../../core/mod.ts";
 
 /** Where an operation is found: `GET /api/v1/<noun>/<verb>`. */

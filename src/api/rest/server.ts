@@ -1,16 +1,14 @@
-import { getRequestListener } from "@hono/node-server";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import { guard, type Health, type OperationRegistry, type Service } from "../../core/mod.ts";
+import { type ConnectionCounts, ConnectionPlaces, type Place } from "../connection_places.ts";
 import { bindOrNext, checkLoopback, type Endpoint, formatEndpoint } from "../listen.ts";
 import type { StreamPlaces } from "../stream_places.ts";
-import { createApp } from "./app.ts";
 
 /** A client that has not sent its whole head after so long is cut off. */
 const HEADERS_TIMEOUT_MS = 5_000;
-/** The same for a whole request. */
-const REQUEST_TIMEOUT_MS = 15_000;
-/** A connection without a request for so long is closed. */
-const KEEP_ALIVE_MS = 30_000;
+/** A connection without a request, or without a byte, for so long is closed. */
+const IDLE_MS = 30_000;
 /** Headers of one request. */
 const MAX_HEADERS = 64;
 
@@ -30,6 +28,8 @@ export interface RestServerComponents<Components> {
   streams: StreamPlaces;
 }
 
+type RequestListener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
 /** How {@link RestServer} behaves. */
 export interface RestServerInit {
   endpoint: Endpoint;
@@ -45,12 +45,26 @@ export class RestServer<Components> implements Service {
   readonly name = "rest";
   readonly #components: RestServerComponents<Components>;
   readonly #init: RestServerInit;
+  readonly #places: ConnectionPlaces;
+  readonly #placeOf = new WeakMap<Socket, Place>();
   #server: Server | undefined;
+  #listener: Promise<RequestListener> | undefined;
   #endpoint: Endpoint | undefined;
 
   constructor(components: RestServerComponents<Components>, init: RestServerInit) {
     this.#components = components;
     this.#init = init;
+    // The runtime's own header timeout does nothing on Deno 2.7, and is half a minute late on 2.9.
+    this.#places = new ConnectionPlaces({
+      maxConnections: init.maxConnections,
+      silenceMs: HEADERS_TIMEOUT_MS,
+      idleMs: IDLE_MS,
+    });
+  }
+
+  /** Connections open, refused and evicted. */
+  connections(): ConnectionCounts {
+    return this.#places.counts();
   }
 
   /** Where it listens now. */
@@ -88,16 +102,18 @@ export class RestServer<Components> implements Service {
 
   #bind(endpoint: Endpoint): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const app = createApp(this.#components, this.#init);
-    const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false });
-    const server = createServer(
-      { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-      (request, response) => guard("answer an HTTP request", () => listener(request, response)),
+    const server = createServer((request, response) =>
+      guard("answer an HTTP request", () => {
+        this.#busyUntilAnswered(request, response);
+        return this.#answer(request, response);
+      })
     );
-    server.keepAliveTimeout = KEEP_ALIVE_MS;
+    server.keepAliveTimeout = IDLE_MS;
     server.maxHeadersCount = MAX_HEADERS;
-    server.maxConnections = this.#init.maxConnections;
-    server.on("connection", (socket) => socket.on("error", () => undefined));
+    server.on("connection", (socket) => {
+      socket.on("error", () => undefined);
+      guard("accept an HTTP connection", () => this.#admit(socket));
+    });
     server.on("clientError", (_error, socket) => socket.destroy());
     server.once("error", reject);
     server.listen(endpoint.port, endpoint.host, () => {
@@ -110,5 +126,35 @@ export class RestServer<Components> implements Service {
       resolve();
     });
     return promise;
+  }
+
+  // The routes are loaded with the first request: opening the door does not wait for them.
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#listener ??= this.#loadRoutes();
+    const listener = await this.#listener;
+    await listener(request, response);
+  }
+
+  async #loadRoutes(): Promise<RequestListener> {
+    const [{ getRequestListener }, { createApp }] = await Promise.all([
+      import("@hono/node-server"),
+      import("./app.ts"),
+    ]);
+    const app = createApp(this.#components, this.#init);
+    return getRequestListener(app.fetch, { overrideGlobalObjects: false });
+  }
+
+  #admit(socket: Socket): void {
+    const place = this.#places.take(() => socket.destroy());
+    if (!place) return void socket.destroy();
+    this.#placeOf.set(socket, place);
+    socket.setTimeout(IDLE_MS, () => socket.destroy()); // answers that nobody reads
+    socket.once("close", () => place.closed());
+  }
+
+  #busyUntilAnswered({ socket }: IncomingMessage, response: ServerResponse): void {
+    const place = this.#placeOf.get(socket);
+    place?.began();
+    response.once("close", () => place?.ended());
   }
 }

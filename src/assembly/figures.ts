@@ -1,0 +1,59 @@
+import type { Metrics } from "../core/mod.ts";
+import type { DaemonState, Subscriptions } from "../operations/mod.ts";
+import type { Doors } from "./doors.ts";
+import type { NetworkParts } from "./network.ts";
+
+/** What is counted. */
+export interface Counted {
+  readonly network: NetworkParts;
+  readonly doors: Doors;
+  readonly subscriptions: Subscriptions;
+}
+
+/** Dropped and refused things by name, since start. */
+export function droppedCounts(
+  { network, doors, subscriptions }: Counted,
+): Record<string, number> {
+  return {
+    ...prefixed("inbound_refused_", network.swarm.admission.refused),
+    ...prefixed("mdns_dropped_", network.mdns.status().dropped),
+    peers_dropped: network.peers.dropped,
+    ...prefixed("grpc_connections_", withoutOpen(doors.grpc.connections())),
+    ...prefixed("rest_connections_", withoutOpen(doors.rest.connections())),
+    control_connections_refused: doors.control.counts.refused,
+    events_dropped: subscriptions.dropped,
+  };
+}
+
+/** Adds what is read when somebody looks at the metrics. */
+export function addGauges(metrics: Metrics, state: DaemonState, { network, doors }: Counted): void {
+  const { peers, swarm } = network;
+  metrics.gauge("almenad_peers", "Peers in the book", () => peers.size);
+  metrics.gauge("almenad_peers_connected", "Connected peers", () => peers.connectedCount);
+  metrics.gauge("almenad_uptime_seconds", "Seconds since start", () => state.uptimeMs() / 1_000);
+  metrics.gauge(
+    "almenad_inbound_handshakes",
+    "Handshakes under way",
+    () => swarm.admission.pendingCount,
+  );
+  metrics.counts("almenad_dropped_total", "Refused and dropped things", () => state.counters());
+  metrics.counts("almenad_connections", "Open inbound connections by door", () => ({
+    grpc: doors.grpc.connections().open,
+    rest: doors.rest.connections().open,
+    control: doors.control.counts.open,
+    swarm: swarm.admission.socketCount,
+  }));
+}
+
+function withoutOpen({ refused, evicted }: { refused: number; evicted: number }) {
+  return { refused, evicted };
+}
+
+function prefixed(
+  prefix: string,
+  counts: Readonly<Record<string, number>>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(counts).map(([key, value]) => [`${prefix}${key}`, value]),
+  );
+}

@@ -1,0 +1,140 @@
+import { prometheusMetrics } from "@libp2p/prometheus-metrics";
+import type { Config, ResolvedConfig } from "../config/mod.ts";
+import {
+  type EventBus,
+  guard,
+  type Health,
+  type Metrics,
+  type Service,
+  systemClock,
+  systemRandom,
+} from "../core/mod.ts";
+import {
+  Dialer,
+  GeoExchange,
+  type Identity,
+  isLan,
+  Links,
+  MdnsDiscovery,
+  parseBootstrapPeers,
+  PeerBook,
+  PeerCountries,
+  type PeerGeo,
+  Swarm,
+} from "../network/mod.ts";
+import {
+  type ConnectionCaps,
+  CountryTable,
+  GeolocationJson,
+  type OnlineGeolocation,
+  versionInfo,
+} from "../system/mod.ts";
+
+/** What the network parts stand on. */
+export interface NetworkInput {
+  readonly identity: Identity;
+  readonly events: EventBus;
+  readonly config: ResolvedConfig;
+  readonly caps: ConnectionCaps;
+  readonly metrics: Metrics;
+  readonly geolocation: OnlineGeolocation;
+  readonly health: Health;
+}
+
+/** The network parts; `services` start in order, `mdns` once the doors are open. */
+export interface NetworkParts {
+  readonly peers: PeerBook;
+  readonly swarm: Swarm;
+  readonly links: Links;
+  readonly mdns: MdnsDiscovery;
+  readonly services: readonly Service[];
+  reload(config: Config): void;
+}
+
+/** Makes swarm, dialler, peer book, discovery and geo exchange, and ties them together. */
+export function assembleNetwork(input: NetworkInput): NetworkParts {
+  const { config } = input.config;
+  const peers = new PeerBook(
+    { events: input.events, isLan, monotonic: () => systemClock.monotonic() },
+    { selfId: input.identity.peerId },
+  );
+  const dialer = new Dialer({
+    clock: systemClock,
+    random: systemRandom,
+    selfId: () => input.identity.peerId,
+    isConnected: (peerId) => peers.isConnected(peerId),
+    dial: (peerId, addresses, signal) => swarm.dial(peerId, addresses, signal),
+  }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
+  const swarm = createSwarm(input, peers, dialer);
+  const geoExchange = new GeoExchange({
+    node: () => swarm.node,
+    ownGeo: () => input.geolocation.get(),
+    onGeo: (peerId, geo) => peers.geoReceived(peerId, geo),
+    parseGeo: (json): PeerGeo => GeolocationJson.parse(json),
+  }, { isSharing: config.geolocation.share });
+  const ready: Service = {
+    name: "swarm-health",
+    start: () => Promise.resolve(input.health.serving("swarm")),
+    stop: () => Promise.resolve(),
+  };
+  return {
+    peers,
+    swarm,
+    links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
+    mdns: createDiscovery(input, { peers, dialer, swarm }),
+    services: [swarm, geoExchange, dialer, ready],
+    reload(next: Config): void {
+      dialer.setBootstrapPeers(parseBootstrapPeers(next.bootstrap_peers));
+      geoExchange.setSharing(next.geolocation.share);
+      input.geolocation.setUrl(next.geolocation.url);
+    },
+  };
+}
+
+function createSwarm(input: NetworkInput, peers: PeerBook, dialer: Dialer): Swarm {
+  const { config, origins } = input.config;
+  const countries = new PeerCountries({ peers, countries: new CountryTable() });
+  return new Swarm({
+    clock: systemClock,
+    peers,
+    privateKey: input.identity.privateKey,
+    metrics: prometheusMetrics({
+      registry: input.metrics.registry,
+      collectDefaultMetrics: false,
+    }),
+    onConnected: (peerId) => {
+      dialer.connected(peerId);
+      countries.connected(peerId);
+    },
+    onDisconnected: (peerId) => dialer.disconnected(peerId),
+    onAddressesChanged: () => dialer.interfacesChanged(),
+    isHeld: (peerId): boolean => dialer.isHeld(peerId),
+  }, {
+    listen: config.p2p_listen.split(",").map((address) => address.trim()).filter(Boolean),
+    isListenOptional: origins["p2p_listen"] === "default",
+    maxConnections: input.caps.swarm,
+    agentVersion: `almenad/${versionInfo().version}`,
+  });
+}
+
+function createDiscovery(
+  input: NetworkInput,
+  { peers, dialer, swarm }: { peers: PeerBook; dialer: Dialer; swarm: Swarm },
+): MdnsDiscovery {
+  return new MdnsDiscovery({
+    clock: systemClock,
+    random: systemRandom,
+    peerId: input.identity.peerId,
+    ownAddresses: () => swarm.listenAddresses(),
+    isKnown: (peerId) => peers.hasConnected(peerId),
+    onDiscovered: ({ peerId, addresses }) => {
+      peers.mdnsDiscovered(peerId, addresses);
+      dialer.announced(peerId, addresses);
+    },
+    onExpired: ({ peerId }) => {
+      peers.mdnsExpired(peerId);
+      dialer.silent(peerId);
+      guard("check whether a silent peer is there", () => swarm.checkPresence(peerId));
+    },
+  });
+}

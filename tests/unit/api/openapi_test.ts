@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { openApiDocument, restPath } from "../../../src/api/rest/openapi.ts";
+import { operations } from "../../../src/operations/mod.ts";
+import { checkOpenApi } from "../../support/openapi_check.ts";
+
+Deno.test("restPath() is the noun and the verb", () => {
+  assert.equal(restPath({ name: "network.peers" }), "/api/v1/network/peers");
+});
+
+Deno.test("openApiDocument() is OpenAPI 3.0 without a fault", () => {
+  const document = openApiDocument(operations, "1.2.3");
+  assert.deepEqual(checkOpenApi(document), []);
+  assert.deepEqual(checkOpenApi(JSON.parse(JSON.stringify(document))), []);
+});
+
+Deno.test("openApiDocument() lists every operation at its path and aliases", () => {
+  const { paths } = openApiDocument(operations, "1.2.3") as {
+    paths: Record<string, { get: { summary: string } }>;
+  };
+  for (const operation of operations) {
+    for (const path of [restPath(operation), ...operation.aliases ?? []]) {
+      assert.equal(paths[path]?.get.summary, operation.summary, path);
+    }
+  }
+});
+
+Deno.test("openApiDocument() describes inputs as query parameters", () => {
+  const { paths } = openApiDocument(operations, "1.2.3") as {
+    paths: Record<string, { get: { parameters: object[] } }>;
+  };
+  assert.deepEqual(paths["/api/v1/network/peers"]!.get.parameters, [
+    { name: "connected", in: "query", required: false, schema: { type: "boolean" } },
+  ]);
+});
+
+Deno.test("checkOpenApi() finds what is wrong", () => {
+  const document = openApiDocument(operations, "1.2.3");
+  const faults: [change: Record<string, unknown>, fault: RegExp][] = [
+    [{ openapi: "3.1.0" }, /openapi/],
+    [{ info: { title: "a" } }, /version/],
+    [{ paths: { "no-slash": {} } }, /no-slash/],
+    [{ paths: { "/a": { get: {} } } }, /responses/],
+    [{ paths: { "/a": { get: { responses: { 200: {} } } } } }, /description/],
+  ];
+  for (const [change, fault] of faults) {
+    assert.match(checkOpenApi({ ...document, ...change }).join("\n"), fault);
+  }
+});

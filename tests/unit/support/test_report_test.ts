@@ -1,0 +1,27 @@
+import assert from "node:assert/strict";
+import { addCounts, countsOf, summary } from "../../support/test_report.ts";
+
+const REPORT = `<?xml version="1.0"?>
+<testsuites name="deno test" tests="4" failures="1" errors="0" time="0.1">
+  <testsuite name="a" tests="4" disabled="1" errors="0" failures="1">
+    <testcase name="passes" classname="a" time="0.1">
+    </testcase>
+    <testcase name="also passes" classname="a" time="0.1"/>
+    <testcase name="fails" classname="a" time="0.1">
+      <failure message="no">Error: &lt;skipped/&gt;</failure>
+    </testcase>
+    <testcase name="is skipped" classname="a" time="0.1">
+      <skipped/>
+    </testcase>
+  </testsuite>
+</testsuites>`;
+
+Deno.test("countsOf() counts passed, failed and skipped test cases", () => {
+  assert.deepEqual(countsOf(REPORT), { passed: 2, failed: 1, skipped: 1 });
+  assert.deepEqual(countsOf(""), { passed: 0, failed: 0, skipped: 0 });
+});
+
+Deno.test("summary() is one line of sums", () => {
+  const counts = addCounts(countsOf(REPORT), { passed: 10, failed: 0, skipped: 2 });
+  assert.equal(summary(counts), "12 passed, 1 failed, 3 skipped");
+});
