@@ -1,0 +1,33 @@
+/** Peer ids and addresses as p2pd carries them. */
+import type { Connection, Libp2p, PeerId } from "@libp2p/interface";
+import { peerIdFromMultihash } from "@libp2p/peer-id";
+import type { Multiaddr } from "@multiformats/multiaddr";
+import * as Digest from "multiformats/hashes/digest";
+import { messageOf } from "../core/mod.ts";
+import { refusal } from "./answer.ts";
+
+/** Reads a peer id. @throws {DaemonError} for bytes that are none. */
+export function peerIdOf(bytes: Uint8Array): PeerId {
+  try {
+    return peerIdFromMultihash(Digest.decode(bytes) as Parameters<typeof peerIdFromMultihash>[0]);
+  } catch (failure) {
+    throw refusal(`failed to parse peer ID: ${messageOf(failure)}`);
+  }
+}
+
+/** A peer id's bytes. */
+export function idBytes(peerId: PeerId): Uint8Array {
+  return peerId.toMultihash().bytes;
+}
+
+/** An address without the peer's own id behind it. */
+export function withoutPeerId(address: Multiaddr): Multiaddr {
+  const [last] = address.getComponents().slice(-1);
+  return last?.name === "p2p" ? address.decapsulateCode(last.code) : address;
+}
+
+/** The first connection to a peer, direct ones before relayed ones. */
+export function connectionTo(node: Libp2p, peerId: PeerId): Connection | undefined {
+  const connections = node.getConnections(peerId);
+  return connections.find(({ limits }) => limits === undefined) ?? connections[0];
+}

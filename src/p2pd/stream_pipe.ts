@@ -1,0 +1,110 @@
+import type { Stream, StreamMessageEvent } from "@libp2p/interface";
+import type { Buffer } from "node:buffer";
+import type { Socket } from "node:net";
+import { DaemonError, guard } from "../core/mod.ts";
+
+/** How bytes are given to streams; the network part's rules. */
+export interface StreamWriting {
+  /** Most bytes in one write. */
+  readonly maxBytes: number;
+  /** Resolves when a full stream takes more; rejects when it closed. */
+  drained(stream: Stream): Promise<void>;
+}
+
+/** What {@link pipeStream} works on. */
+export interface PipeInit {
+  stream: Stream;
+  socket: Socket;
+  /** What was read of the socket before. */
+  rest: Uint8Array;
+  /** Whether the socket's client has ended its side already. */
+  hasEnded: boolean;
+  writing: StreamWriting;
+}
+
+/**
+ * Joins a local socket and a stream until both directions have ended. Each side is read only as
+ * fast as the other takes it, so no more than a window of either is in memory; half-closes pass
+ * through, and what breaks one side breaks the other. The stream may come paused.
+ */
+export async function pipeStream(init: PipeInit): Promise<void> {
+  const { stream, socket } = init;
+  stream.inactivityTimeout = Number.POSITIVE_INFINITY;
+  try {
+    await Promise.all([passToStream(init), passToSocket(init)]);
+  } catch (cause) {
+    if (stream.status === "open" || stream.status === "closing") {
+      stream.abort(new DaemonError("aborted", "The local program's side broke", { cause }));
+    }
+    socket.destroy();
+  }
+}
+
+function passToStream({ stream, socket, rest, hasEnded, writing }: PipeInit): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const attempt = (work: () => Promise<void>) => void work().catch(reject);
+  const pass = (chunk: Uint8Array) => {
+    if (sendAll(stream, chunk, writing)) return;
+    socket.pause();
+    attempt(async () => {
+      await writing.drained(stream);
+      socket.resume();
+    });
+  };
+  const end = () => attempt(async () => resolve(await stream.close()));
+  socket.on("data", (chunk: Buffer) => {
+    try {
+      pass(chunk);
+    } catch (failure) {
+      reject(failure);
+    }
+  });
+  socket.once("end", end);
+  socket.once("close", () => {
+    if (!socket.readableEnded) reject(new DaemonError("aborted", "The local socket closed"));
+  });
+  attempt(async () => {
+    if (rest.byteLength > 0 && !sendAll(stream, rest, writing)) await writing.drained(stream);
+    if (hasEnded) end();
+    else socket.resume();
+  });
+  return promise;
+}
+
+function sendAll(stream: Stream, bytes: Uint8Array, { maxBytes }: StreamWriting): boolean {
+  let hasRoom = true;
+  for (let at = 0; at < bytes.byteLength; at += maxBytes) {
+    hasRoom = stream.send(bytes.subarray(at, at + maxBytes));
+  }
+  return hasRoom;
+}
+
+function passToSocket({ stream, socket }: PipeInit): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const isBroken = () => stream.status === "reset" || stream.status === "aborted";
+  const finish = () => {
+    if (isBroken()) return reject(new DaemonError("aborted", "The peer reset the stream"));
+    socket.end(() => resolve());
+  };
+  stream.addEventListener("message", ({ data }: StreamMessageEvent) => {
+    if (socket.destroyed) return;
+    let hasRoom = true;
+    for (const part of data instanceof Uint8Array ? [data] : data) hasRoom = socket.write(part);
+    if (!hasRoom && stream.readStatus === "readable") stream.pause();
+  });
+  socket.on("drain", () =>
+    guard("go on reading a stream", () => {
+      if (stream.readStatus === "paused") stream.resume();
+    }));
+  socket.once("close", () => {
+    if (socket.writableFinished) resolve();
+    else reject(new DaemonError("aborted", "The local program does not read"));
+  });
+  stream.addEventListener("end", finish);
+  stream.addEventListener("close", () => {
+    if (isBroken()) finish();
+  });
+  if (isBroken() || stream.readableEnded) finish();
+  else if (stream.readStatus === "paused") stream.resume();
+  return promise;
+}

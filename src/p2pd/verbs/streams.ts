@@ -1,0 +1,80 @@
+/** STREAM_OPEN, STREAM_HANDLER and REMOVE_STREAM_HANDLER. */
+import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import { type Answer, deadlineOf, type LongAnswer, ok, refusal, required } from "../answer.ts";
+import type { ClientSocket } from "../client_socket.ts";
+import { connectionTo, idBytes, peerIdOf, withoutPeerId } from "../peer_ids.ts";
+import type { StreamHandlers } from "../stream_handlers.ts";
+import { pipeStream, type StreamWriting } from "../stream_pipe.ts";
+import { controlAddressKey, decodeControlAddress } from "../wire/control_address.ts";
+import {
+  RemoveStreamHandlerRequest,
+  RESPONSE,
+  type StreamHandlerFields,
+  type StreamInfoFields,
+  type StreamOpenFields,
+} from "../wire/messages.ts";
+
+/** What these requests use. */
+export interface StreamPart {
+  readonly node: Libp2p;
+  readonly writing: StreamWriting;
+  readonly handlers: StreamHandlers;
+}
+
+/** STREAM_OPEN: the connection becomes the stream. */
+export async function streamOpen(
+  { node, writing }: StreamPart,
+  body: StreamOpenFields | undefined,
+  closed: AbortSignal,
+): Promise<LongAnswer> {
+  const { peer, proto = [], timeout } = required(body);
+  const peerId = peerIdOf(peer);
+  if (proto.length === 0) throw refusal("no protocols given");
+  if (peerId.equals(node.peerId)) throw refusal("dial to self attempted");
+  const signal = deadlineOf(timeout, closed);
+  const connection = connectionTo(node, peerId) ?? await node.dial(peerId, { signal });
+  const stream = await connection.newStream(proto, { signal, runOnLimitedConnection: true });
+  stream.pause(); // nothing of it is read before the client has the answer
+  const response = {
+    type: RESPONSE.ok,
+    streamInfo: streamInfo(connection, stream),
+  };
+  return {
+    response,
+    async follow(socket: ClientSocket): Promise<boolean> {
+      await pipeStream({ stream, writing, ...socket.release() });
+      return false;
+    },
+  };
+}
+
+/** Tells a program about its stream. */
+export function streamInfo(connection: Connection, stream: Stream): StreamInfoFields {
+  return {
+    peer: idBytes(connection.remotePeer),
+    addr: withoutPeerId(connection.remoteAddr).bytes,
+    proto: stream.protocol,
+  };
+}
+
+/** STREAM_HANDLER. */
+export async function streamHandler(
+  { handlers }: StreamPart,
+  body: StreamHandlerFields | undefined,
+): Promise<Answer> {
+  const { addr, proto = [], balanced } = required(body);
+  decodeControlAddress(addr);
+  await handlers.add(addr, proto, balanced);
+  return ok();
+}
+
+/** REMOVE_STREAM_HANDLER. */
+export async function removeStreamHandler(
+  { handlers }: StreamPart,
+  body: Uint8Array | undefined,
+): Promise<Answer> {
+  const { addr, proto = [] } = RemoveStreamHandlerRequest.decode(required(body));
+  controlAddressKey(addr);
+  await handlers.remove(addr, proto);
+  return ok();
+}
