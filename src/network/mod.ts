@@ -9,4 +9,5 @@ export { Links } from "./links.ts";
 export { MdnsDiscovery } from "./mdns.ts";
 export { PeerBook, type PeerGeo, type PeerSnapshot } from "./peer_book.ts";
 export { PeerCountries } from "./peer_countries.ts";
-export { Swarm } from "./swarm.ts";
+export { drained, MAX_WRITE_BYTES, writeAll } from "./streams.ts";
+export { Swarm, type SwarmExtras } from "./swarm.ts";

@@ -4,13 +4,13 @@ import { identify } from "@libp2p/identify";
 import { type Connection, FaultTolerance, type Libp2p, type PrivateKey } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { type Ping, ping } from "@libp2p/ping";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
-import { networkInterfaces } from "node:os";
-import { type Clock, DaemonError, guard, logger, messageOf, type Service } from "../core/mod.ts";
+import { type Clock, DaemonError, guard, logger, type Service } from "../core/mod.ts";
 import type { Timer } from "../core/mod.ts";
 import { isLoopback } from "./addresses.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
+import { hasIpv6, listenProblem, withoutPeerId } from "./listening.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { guardedTcp } from "./tcp_transport.ts";
 
@@ -42,6 +42,19 @@ export interface SwarmComponents {
   isHeld?(peerId: string): boolean;
 }
 
+/** Parts of libp2p besides the ones every daemon has. */
+export interface SwarmExtras {
+  readonly transports?: NonNullable<Libp2pInit["transports"]>;
+  readonly services?: NonNullable<Libp2pInit["services"]>;
+  readonly datastore?: NonNullable<Libp2pInit["datastore"]>;
+  /** Told to other peers in place of the listen addresses; none when empty. */
+  readonly announce?: readonly string[];
+  /** Streams of one connection, in and out each. */
+  readonly maxStreams?: number;
+  /** Peers that left and are remembered all the same, as a routing table needs them. */
+  readonly keptPeers?: number;
+}
+
 /** How {@link Swarm} behaves. */
 export interface SwarmInit {
   /** Multiaddrs to listen on. */
@@ -51,6 +64,8 @@ export interface SwarmInit {
   maxConnections: number;
   /** What identify tells other peers, such as `almenad/2026.1.1`. */
   agentVersion: string;
+  /** Made when it starts. */
+  extras?: () => Promise<SwarmExtras>;
 }
 
 const log = logger("network");
@@ -64,6 +79,7 @@ export class Swarm implements Service {
   #node: Libp2p<{ ping: Ping }> | undefined;
   #timers: Timer[] = [];
   #ownAddresses = "";
+  #extras: SwarmExtras = {};
   // Connections between which libp2p has told us "open" and "close".
   readonly #open = new Set<string>();
 
@@ -85,6 +101,7 @@ export class Swarm implements Service {
   async start(): Promise<void> {
     const listen = this.#usableListenAddresses();
     try {
+      this.#extras = await this.#init.extras?.() ?? {};
       this.#node = await this.#createNode(listen);
       this.#watch(this.#node);
       await this.#node.start();
@@ -201,10 +218,11 @@ export class Swarm implements Service {
 
   #createNode(listen: string[]): Promise<Libp2p<{ ping: Ping }>> {
     const { metrics } = this.#components;
+    const { announce = [], datastore, maxStreams, services, transports = [] } = this.#extras;
     return createLibp2p({
       start: false,
       privateKey: this.#components.privateKey,
-      addresses: { listen },
+      addresses: { listen, ...announce.length > 0 ? { announce: [...announce] } : {} },
       nodeInfo: { userAgent: this.#init.agentVersion },
       transports: [
         guardedTcp({
@@ -212,9 +230,12 @@ export class Swarm implements Service {
           inboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
           outboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
         }),
+        ...transports,
       ],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
+      streamMuxers: [
+        yamux(maxStreams ? { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams } : {}),
+      ],
       connectionGater: { ...this.admission.gater(), denyDialMultiaddr: () => false },
       connectionManager: {
         maxConnections: this.#init.maxConnections,
@@ -226,7 +247,8 @@ export class Swarm implements Service {
       },
       connectionMonitor: { pingInterval: PING_INTERVAL_MS },
       transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
-      services: { identify: identify(), ping: ping() },
+      services: { ...services, identify: identify(), ping: ping() },
+      ...(datastore ? { datastore } : {}),
       ...(metrics ? { metrics } : {}),
     });
   }
@@ -260,7 +282,8 @@ export class Swarm implements Service {
   async #forgetStrangers(): Promise<void> {
     const node = this.#node;
     if (!node) return;
-    for (const { id } of await node.peerStore.all()) {
+    const all = await node.peerStore.all();
+    for (const { id } of all.slice(this.#extras.keptPeers ?? 0)) {
       const isGone = node.getConnections(id).length === 0;
       if (isGone && !id.equals(node.peerId)) await node.peerStore.delete(id);
     }
@@ -283,22 +306,4 @@ export class Swarm implements Service {
     log.warn("This machine has no IPv6; listening on IPv4 alone");
     return listen.filter((address) => !address.startsWith("/ip6/"));
   }
-}
-
-// libp2p tells each address's error with its stack, on many lines; the reasons are what helps.
-function listenProblem(cause: unknown): string {
-  const message = messageOf(cause);
-  const reasons = [...message.matchAll(/^ {2}\/\S+: \w*Error: (.+)$/gm)].map(([, reason]) =>
-    reason
-  );
-  return reasons.length > 0 ? reasons.join("; ") : message.split("\n")[0] ?? "";
-}
-
-function withoutPeerId(address: Multiaddr): string {
-  return address.toString().replace(/\/p2p\/[^/]+$/, "");
-}
-
-// Loopback has ::1 wherever the system speaks IPv6 at all.
-function hasIpv6(): boolean {
-  return Object.values(networkInterfaces()).flat().some((address) => address?.family === "IPv6");
 }
