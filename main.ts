@@ -2,6 +2,10 @@
 import process from "node:process";
 import { runCli, standardOutput } from "./src/cli/mod.ts";
 import { createActions } from "./src/commands.ts";
+import { isNamedP2pd } from "./src/system/program_name.ts";
 
 const actions = createActions(standardOutput);
-process.exit(await runCli(process.argv.slice(2), actions, standardOutput));
+const args = process.argv.slice(2);
+process.exit(
+  isNamedP2pd() ? await actions.p2pd(args) : await runCli(args, actions, standardOutput),
+);

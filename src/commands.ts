@@ -28,6 +28,10 @@ export function createActions(output: Output): CliActions {
     version: (format) => Promise.resolve(printVersion(output, format)),
     run: (flags) => runDaemon(output, flags, {}),
     runAsService: (flags) => runAsService(output, flags),
+    p2pd: async (args) => {
+      const { runP2pd } = await import("./p2pd_command.ts");
+      return await runP2pd(args, output);
+    },
     showConfig: async (flags, { origin }) => {
       const { config } = await loadConfig(flags);
       output.out(configText(config, { origin, format: flags.format }));

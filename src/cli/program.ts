@@ -28,6 +28,8 @@ export interface CliActions {
   version(format: OutputFormat): Promise<number>;
   run(flags: GlobalFlags): Promise<number>;
   runAsService(flags: GlobalFlags): Promise<number>;
+  /** Runs a p2pd; its flags are its own. */
+  p2pd(args: readonly string[]): Promise<number>;
   showConfig(flags: GlobalFlags, options: { origin: boolean }): Promise<number>;
   validateConfig(flags: GlobalFlags, path: string | undefined): Promise<number>;
   service(
@@ -48,6 +50,8 @@ export async function runCli(
   actions: CliActions,
   output: Output,
 ): Promise<number> {
+  // Flags of another syntax, which the parser below would take for its own.
+  if (args[0] === "p2pd") return await actions.p2pd(args.slice(1));
   let code: number = EXIT.ok;
   const program = createProgram(actions, output, (outcome) => code = outcome);
   const format = formatOf(args);
@@ -110,6 +114,7 @@ function createProgram(
     .addHelpText("after", HELP);
   program.command("run", { isDefault: false }).description("run the daemon in the foreground")
     .action(async () => finish(await actions.run(program.opts())));
+  program.command("p2pd").description("run a p2pd: libp2p for programs in any language; -help");
   program.command("service-run", { hidden: true })
     .action(async () => finish(await actions.runAsService(program.opts())));
   addConfigCommands(program, actions, finish);

@@ -95,6 +95,13 @@ export class ClientSocket {
     return { socket: this.#socket, rest: this.#reader.rest(), hasEnded: this.#hasEnded };
   }
 
+  /** Gives the socket away as if nothing had been read of it but the messages. */
+  takeOver(): Socket {
+    const { socket, rest } = this.release();
+    if (rest.byteLength > 0) socket.unshift(rest);
+    return socket;
+  }
+
   /** Closes once what was written is sent. */
   end(): void {
     if (this.#isReleased) return;

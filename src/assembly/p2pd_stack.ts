@@ -1,0 +1,199 @@
+/** What a p2pd drives: swarm, DHT, pubsub, relays; the same for the command and for the daemon. */
+import type { Stream } from "@libp2p/interface";
+import { multiaddr } from "@multiformats/multiaddr";
+import { DaemonError, guard, logger, type Service, systemClock, type Timer } from "../core/mod.ts";
+import type { Dht, Pubsub, SqliteDatastore } from "../network/extras.ts";
+import { drained, MAX_WRITE_BYTES, type Swarm, type SwarmExtras } from "../network/mod.ts";
+import {
+  dhtMode,
+  type Flags,
+  listOf,
+  type P2pdParts,
+  PeerTags,
+  StreamHandlers,
+  UnaryHandlers,
+} from "../p2pd/mod.ts";
+
+/** Streams of one connection, reliability section 2, and some for the daemon's own protocols. */
+const MAX_STREAMS = 1_024 + 64;
+/** Peers that left and are remembered for the routing table. */
+const KEPT_PEERS = 8_192;
+/** How often a lost place at a relay is asked for anew. */
+const RELAY_INTERVAL_MS = 5_000;
+const ECHO_PROTOCOL = "/echo/1.0.0";
+
+/** What {@link P2pdStack} uses. */
+export interface P2pdStackComponents {
+  swarm(): Swarm;
+  /** Told with 1 when a persistent connection opens, with -1 when one closes. */
+  onPersistent?(change: 1 | -1): void;
+}
+
+const log = logger("p2pd");
+
+/** Builds the parts from the flags; `extras` before the swarm starts, the rest behind it. */
+export class P2pdStack implements Service {
+  readonly name = "p2pd-stack";
+  readonly #components: P2pdStackComponents;
+  readonly #flags: Flags;
+  readonly #parts: Omit<P2pdParts, "node" | "dht" | "pubsub">;
+  readonly #tags: PeerTags;
+  #dht: Dht | undefined;
+  #pubsub: Pubsub | undefined;
+  #datastore: SqliteDatastore | undefined;
+  #timer: Timer | undefined;
+
+  constructor(components: P2pdStackComponents, flags: Flags) {
+    this.#components = components;
+    this.#flags = flags;
+    const node = () => components.swarm().node;
+    const writing = { maxBytes: MAX_WRITE_BYTES, drained: (stream: Stream) => drained(stream) };
+    const handlers = new StreamHandlers({ node, writing });
+    const isTaken = (protocol: string) => handlers.protocols.includes(protocol);
+    const maxBytes = flags.persistentConnMaxMsgSize;
+    this.#tags = new PeerTags({ node }, {
+      isEnabled: flags.connManager,
+      low: flags.connLo,
+      high: flags.connHi,
+      graceMs: flags.connGrace,
+    });
+    this.#parts = {
+      ...{ writing, handlers, maxBytes, tags: this.#tags },
+      unary: new UnaryHandlers({ node, writing, isTaken }, { maxBytes }),
+      dial: (peerId, addresses, signal) => components.swarm().dial(peerId, addresses, signal),
+      disconnect: (peerId, signal) => components.swarm().disconnect(peerId, signal),
+      opened: () => {
+        components.onPersistent?.(1);
+        return () => components.onPersistent?.(-1);
+      },
+    };
+  }
+
+  /** What answers requests, once the swarm runs. */
+  parts(): P2pdParts {
+    const { node } = this.#components.swarm();
+    return { ...this.#parts, node, dht: this.#dht, pubsub: this.#pubsub };
+  }
+
+  /** The DHT; undefined when it is off. */
+  get dht(): Dht | undefined {
+    return this.#dht;
+  }
+
+  /** Pubsub; undefined when it is off. */
+  get pubsub(): Pubsub | undefined {
+    return this.#pubsub;
+  }
+
+  /** The libp2p parts behind the flags. */
+  async extras(): Promise<SwarmExtras> {
+    const flags = this.#flags;
+    const { Dht, Pubsub, reachParts, SqliteDatastore } = await import("../network/extras.ts");
+    const reach = reachParts({
+      usesRelays: flags.relay,
+      isRelay: flags.relay && flags.relayService,
+      checksReachability: flags.autonat,
+      mapsPort: flags.natPortMap,
+      maxReservations: flags.relayMaxReservations,
+      dataLimit: flags.relayDataLimit,
+      timeLimitMs: flags.relayTimeLimit,
+    });
+    const services: Record<string, unknown> = { ...reach.services };
+    const mode = dhtMode(flags);
+    const datastore = new SqliteDatastore(flags.datastore || ":memory:");
+    this.#datastore = datastore;
+    if (mode !== "off") {
+      const dht = new Dht({ node: () => this.#components.swarm().node, datastore }, { mode });
+      services["dht"] = dht.service;
+      this.#dht = dht;
+    }
+    if (flags.pubsub) {
+      const router = flags.pubsubRouter as "gossipsub" | "floodsub";
+      const heartbeatMs = flags.gossipsubHeartbeatInterval;
+      const pubsub = new Pubsub({ router, isSigned: flags.pubsubSign, heartbeatMs });
+      services["pubsub"] = pubsub.service;
+      this.#pubsub = pubsub;
+    }
+    return {
+      transports: reach.transports,
+      services: services as NonNullable<SwarmExtras["services"]>,
+      datastore,
+      announce: listOf(flags.announceAddrs),
+      maxStreams: MAX_STREAMS,
+      keptPeers: KEPT_PEERS,
+    };
+  }
+
+  async start(): Promise<void> {
+    this.#tags.watch();
+    if (this.#flags.echo) await this.#serveEcho();
+    const relays = this.#relays();
+    if (relays.length === 0) return;
+    const ask = () => guard("ask relays for a place", () => this.#reserve(relays));
+    ask();
+    this.#timer = systemClock.every(RELAY_INTERVAL_MS, ask);
+  }
+
+  stop(): Promise<void> {
+    this.#timer?.cancel();
+    return Promise.resolve();
+  }
+
+  /** Closes the datastore; after the swarm has stopped. */
+  close(): void {
+    this.#datastore?.close();
+    this.#datastore = undefined;
+  }
+
+  async #serveEcho(): Promise<void> {
+    await this.#components.swarm().node.handle(ECHO_PROTOCOL, (stream) => {
+      guard("echo", () => echo(stream));
+    }, { runOnLimitedConnection: true });
+  }
+
+  #relays(): string[] {
+    const { autoRelay, relay, trustedRelays, relayDiscovery, bootstrapPeers } = this.#flags;
+    if (!autoRelay || !relay) return [];
+    const fixed = listOf(trustedRelays || bootstrapPeers);
+    if (fixed.length > 0) return fixed.map((address) => `${address}/p2p-circuit`);
+    return relayDiscovery ? ["/p2p-circuit"] : [];
+  }
+
+  // A relay that went away takes its address with it; one that is back is asked again.
+  async #reserve(relays: readonly string[]): Promise<void> {
+    const { node } = this.#components.swarm();
+    if (node.getMultiaddrs().some((address) => address.toString().includes("/p2p-circuit"))) return;
+    const { components } = node as unknown as {
+      components: { transportManager: { listen(addresses: unknown[]): Promise<void> } };
+    };
+    for (const relay of relays) {
+      try {
+        await components.transportManager.listen([multiaddr(relay)]);
+        log.info("A relay gave us a place", { relay });
+        return;
+      } catch (failure) {
+        log.debug("A relay gave us no place", { relay, failure });
+      }
+    }
+  }
+}
+
+async function echo(stream: Stream): Promise<void> {
+  stream.addEventListener("message", ({ data }) => {
+    try {
+      if (stream.send(data.subarray())) return;
+    } catch (cause) {
+      return stream.abort(new DaemonError("aborted", "Cannot echo", { cause }));
+    }
+    stream.pause();
+    guard("echo", async () => {
+      await drained(stream);
+      if (stream.readStatus === "paused") stream.resume();
+    });
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.addEventListener("end", () => resolve());
+  stream.addEventListener("close", () => resolve());
+  await promise;
+  await stream.close();
+}

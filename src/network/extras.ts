@@ -1,0 +1,5 @@
+/** The parts of libp2p that p2pd needs; imported on demand, since they are slow to load. */
+export { Dht } from "./dht/dht.ts";
+export { SqliteDatastore } from "./dht/sqlite_datastore.ts";
+export { Pubsub } from "./pubsub.ts";
+export { reachParts, reservationsOf } from "./reach.ts";

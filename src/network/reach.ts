@@ -1,0 +1,60 @@
+/** How a node behind a router is reached: relays, hole punching, reachability checks, UPnP. */
+import { autoNAT } from "@libp2p/autonat";
+import {
+  circuitRelayServer,
+  type CircuitRelayService,
+  circuitRelayTransport,
+} from "@libp2p/circuit-relay-v2";
+import { dcutr } from "@libp2p/dcutr";
+import { uPnPNAT } from "@libp2p/upnp-nat";
+import type { SwarmExtras } from "./swarm.ts";
+
+/** What of it takes part. */
+export interface ReachInit {
+  /** Dial and be dialled through relays, and punch holes. */
+  usesRelays: boolean;
+  /** Be a relay for others. */
+  isRelay: boolean;
+  /** Ask other peers whether we can be reached, and answer them. */
+  checksReachability: boolean;
+  /** Ask the router for a port. */
+  mapsPort: boolean;
+  /** Reservations of a relay. */
+  maxReservations: number;
+  /** Bytes of a relayed connection, each way. */
+  dataLimit: number;
+  /** Longest relayed connection, in milliseconds. */
+  timeLimitMs: number;
+}
+
+/** The libp2p parts for it. */
+export function reachParts(
+  init: ReachInit,
+): Required<Pick<SwarmExtras, "services" | "transports">> {
+  const services: Record<string, unknown> = {};
+  if (init.usesRelays) services["dcutr"] = dcutr();
+  if (init.isRelay) {
+    services["relay"] = circuitRelayServer({
+      maxInboundHopStreams: 1_024,
+      maxOutboundHopStreams: 1_024,
+      maxOutboundStopStreams: 1_024,
+      reservations: {
+        maxReservations: init.maxReservations,
+        defaultDataLimit: BigInt(init.dataLimit),
+        defaultDurationLimit: init.timeLimitMs,
+      },
+    });
+  }
+  if (init.checksReachability) services["autoNAT"] = autoNAT();
+  if (init.mapsPort) services["upnp"] = uPnPNAT({ autoConfirmAddress: true });
+  return {
+    transports: init.usesRelays ? [circuitRelayTransport()] : [],
+    services: services as NonNullable<SwarmExtras["services"]>,
+  };
+}
+
+/** Peers that hold a place at this relay; undefined when it is none. */
+export function reservationsOf(services: Record<string, unknown>): string[] | undefined {
+  const relay = services["relay"] as CircuitRelayService | undefined;
+  return relay && [...relay.reservations.keys()].map((peerId) => peerId.toString());
+}
