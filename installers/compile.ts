@@ -9,9 +9,9 @@
  */
 import { build, type Plugin } from "esbuild";
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
 import { builtinModules } from "node:module";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -87,7 +87,7 @@ async function bundleProgram(entry: string, folder: string): Promise<void> {
     legalComments: "none",
     logLevel: "error",
     absWorkingDir: ROOT,
-    plugins: [nodePrefix],
+    plugins: [nodePrefix, ownPackageFile],
     inject: [join(ROOT, "installers", "node_globals.js")],
     banner: {
       js: 'import{createRequire as $createRequire}from"node:module";' +
@@ -106,7 +106,26 @@ const nodePrefix: Plugin = {
   name: "node-prefix",
   setup({ onResolve }) {
     const filter = new RegExp(`^(${builtinModules.join("|")})$`);
-    onResolve({ filter }, ({ path }) => ({ path: `node:${path}`, external: true }));
+    // Newer modules, such as node:sqlite, have no name without the prefix.
+    onResolve({ filter }, ({ path }) => ({
+      path: path.startsWith("node:") ? path : `node:${path}`,
+      external: true,
+    }));
+  },
+};
+
+// This package reads its own package.json while it runs; the executable has none.
+const ownPackageFile: Plugin = {
+  name: "own-package-file",
+  setup({ onLoad }) {
+    onLoad({ filter: /@achingbrain[/\\]ssdp[/\\]dist[/\\]src[/\\]ssdp\.js$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      const { name, version } = JSON.parse(
+        await readFile(join(dirname(path), "..", "..", "package.json"), "utf8"),
+      );
+      const literal = JSON.stringify({ name, version });
+      return { contents: text.replace("req('../../package.json')", literal), loader: "js" };
+    });
   },
 };
 

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import process from "node:process";
 import { assembleP2pd, notesOn, type P2pdNode } from "./assembly/p2pd_node.ts";
 import { EXIT, type Output } from "./cli/mod.ts";
+import { parseLogFilter } from "./config/log_filter.ts";
 import { guard, logger, messageOf, systemClock, type Timer, withDeadline } from "./core/mod.ts";
 import {
   type Flags,
@@ -14,6 +15,7 @@ import {
   usage,
   UsageError,
 } from "./p2pd/mod.ts";
+import { configureLogging, terminal } from "./system/mod.ts";
 
 /** Longest orderly stop. */
 const STOP_TIMEOUT_MS = 5_000;
@@ -50,6 +52,7 @@ export async function runP2pd(args: readonly string[], output: Output): Promise<
 async function runUntilEnd(given: Partial<Flags>, output: Output): Promise<number> {
   process.on("uncaughtException", (error) => log.error("Uncaught exception", { error }));
   process.on("unhandledRejection", (error) => log.error("Unhandled rejection", { error }));
+  configureLogging(parseLogFilter(process.env["RUST_LOG"] || "error"), { terminal });
   const flags = resolveOptions(given, await jsonOf(given));
   for (const note of notesOn(flags, given)) output.error(`p2pd: ${note}`);
   const ending = Promise.withResolvers<void>();

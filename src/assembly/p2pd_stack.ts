@@ -89,7 +89,7 @@ export class P2pdStack implements Service {
   async extras(): Promise<SwarmExtras> {
     const flags = this.#flags;
     const { Dht, Pubsub, reachParts, SqliteDatastore } = await import("../network/extras.ts");
-    const reach = reachParts({
+    const reach = await reachParts({
       usesRelays: flags.relay,
       isRelay: flags.relay && flags.relayService,
       checksReachability: flags.autonat,

@@ -6,7 +6,6 @@ import {
   circuitRelayTransport,
 } from "@libp2p/circuit-relay-v2";
 import { dcutr } from "@libp2p/dcutr";
-import { uPnPNAT } from "@libp2p/upnp-nat";
 import type { SwarmExtras } from "./swarm.ts";
 
 /** What of it takes part. */
@@ -28,9 +27,9 @@ export interface ReachInit {
 }
 
 /** The libp2p parts for it. */
-export function reachParts(
+export async function reachParts(
   init: ReachInit,
-): Required<Pick<SwarmExtras, "services" | "transports">> {
+): Promise<Required<Pick<SwarmExtras, "services" | "transports">>> {
   const services: Record<string, unknown> = {};
   if (init.usesRelays) services["dcutr"] = dcutr();
   if (init.isRelay) {
@@ -46,7 +45,7 @@ export function reachParts(
     });
   }
   if (init.checksReachability) services["autoNAT"] = autoNAT();
-  if (init.mapsPort) services["upnp"] = uPnPNAT({ autoConfirmAddress: true });
+  if (init.mapsPort) services["upnp"] = (await import("./upnp.ts")).mapPorts();
   return {
     transports: init.usesRelays ? [circuitRelayTransport()] : [],
     services: services as NonNullable<SwarmExtras["services"]>,

@@ -100,8 +100,8 @@ export class Swarm implements Service {
    */
   async start(): Promise<void> {
     const listen = this.#usableListenAddresses();
+    this.#extras = await this.#init.extras?.() ?? {};
     try {
-      this.#extras = await this.#init.extras?.() ?? {};
       this.#node = await this.#createNode(listen);
       this.#watch(this.#node);
       await this.#node.start();

@@ -99,6 +99,13 @@ export class ClientSocket {
   takeOver(): Socket {
     const { socket, rest } = this.release();
     if (rest.byteLength > 0) socket.unshift(rest);
+    // Its new owner may take it for one that was never read, which flows to the first listener.
+    const onListener = (event: string) => {
+      if (event !== "data") return;
+      socket.removeListener("newListener", onListener);
+      queueMicrotask(() => socket.resume());
+    };
+    socket.on("newListener", onListener);
     return socket;
   }
 

@@ -1,7 +1,9 @@
 import type { Stream, StreamMessageEvent } from "@libp2p/interface";
 import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
-import { DaemonError, guard } from "../core/mod.ts";
+import { DaemonError, guard, logger } from "../core/mod.ts";
+
+const log = logger("p2pd");
 
 /** How bytes are given to streams; the network part's rules. */
 export interface StreamWriting {
@@ -30,9 +32,12 @@ export interface PipeInit {
 export async function pipeStream(init: PipeInit): Promise<void> {
   const { stream, socket } = init;
   stream.inactivityTimeout = Number.POSITIVE_INFINITY;
+  // While it waits its window bounds it; the library would end it at a limit below that.
+  stream.maxReadBufferLength = Number.POSITIVE_INFINITY;
   try {
     await Promise.all([passToStream(init), passToSocket(init)]);
   } catch (cause) {
+    log.debug("A stream broke", { protocol: stream.protocol, status: stream.status, cause });
     if (stream.status === "open" || stream.status === "closing") {
       stream.abort(new DaemonError("aborted", "The local program's side broke", { cause }));
     }
