@@ -22,6 +22,8 @@ export const PING_INTERVAL_MS = 15_000;
 export const PRESENCE_PING_MS = 3_000;
 /** How often the machine's addresses are read again. */
 export const ADDRESS_REFRESH_MS = 5_000;
+/** Most bytes of one of many streams that may wait for a slow program. */
+export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /** How often libp2p's memory of peers that left is emptied. */
 export const FORGET_INTERVAL_MS = 60_000;
 
@@ -234,7 +236,7 @@ export class Swarm implements Service {
       ],
       connectionEncrypters: [noise()],
       streamMuxers: [
-        yamux(maxStreams ? { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams } : {}),
+        yamux(muxerInit(maxStreams)),
       ],
       connectionGater: { ...this.admission.gater(), denyDialMultiaddr: () => false },
       connectionManager: {
@@ -306,4 +308,10 @@ export class Swarm implements Service {
     log.warn("This machine has no IPv6; listening on IPv4 alone");
     return listen.filter((address) => !address.startsWith("/ip6/"));
   }
+}
+
+function muxerInit(maxStreams: number | undefined): Parameters<typeof yamux>[0] {
+  if (maxStreams === undefined) return {};
+  const streamOptions = { maxStreamWindowSize: MAX_WINDOW_BYTES };
+  return { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, streamOptions };
 }

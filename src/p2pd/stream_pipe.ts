@@ -87,6 +87,9 @@ function sendAll(stream: Stream, bytes: Uint8Array, { maxBytes }: StreamWriting)
 function passToSocket({ stream, socket }: PipeInit): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const isBroken = () => stream.status === "reset" || stream.status === "aborted";
+  const holdBack = () => {
+    if (socket.writableNeedDrain && stream.readStatus === "readable") stream.pause();
+  };
   const finish = () => {
     if (isBroken()) return reject(new DaemonError("aborted", "The peer reset the stream"));
     socket.end(() => resolve());
@@ -95,7 +98,8 @@ function passToSocket({ stream, socket }: PipeInit): Promise<void> {
     if (socket.destroyed) return;
     let hasRoom = true;
     for (const part of data instanceof Uint8Array ? [data] : data) hasRoom = socket.write(part);
-    if (!hasRoom && stream.readStatus === "readable") stream.pause();
+    // Later: resume() hands out what waits before it opens the window, and would undo a pause.
+    if (!hasRoom) queueMicrotask(holdBack);
   });
   socket.on("drain", () =>
     guard("go on reading a stream", () => {
