@@ -105,6 +105,7 @@ export class UnaryHandlers {
     const stream = await connection.newStream([request.proto], {
       signal,
       runOnLimitedConnection: true,
+      maxOutboundStreams: MAX_HANDLED_STREAMS,
     });
     const giveUp = () => stream.abort(new DaemonError("cancelled", "The call was cancelled"));
     signal.addEventListener("abort", giveUp, { once: true });

@@ -3,7 +3,7 @@ import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { type Answer, deadlineOf, type LongAnswer, ok, refusal, required } from "../answer.ts";
 import type { ClientSocket } from "../client_socket.ts";
 import { connectionTo, idBytes, peerIdOf, withoutPeerId } from "../peer_ids.ts";
-import type { StreamHandlers } from "../stream_handlers.ts";
+import { MAX_HANDLED_STREAMS, type StreamHandlers } from "../stream_handlers.ts";
 import { pipeStream, type StreamWriting } from "../stream_pipe.ts";
 import { controlAddressKey, decodeControlAddress } from "../wire/control_address.ts";
 import {
@@ -33,7 +33,11 @@ export async function streamOpen(
   if (peerId.equals(node.peerId)) throw refusal("dial to self attempted");
   const signal = deadlineOf(timeout, closed);
   const connection = connectionTo(node, peerId) ?? await node.dial(peerId, { signal });
-  const stream = await connection.newStream(proto, { signal, runOnLimitedConnection: true });
+  const stream = await connection.newStream(proto, {
+    signal,
+    runOnLimitedConnection: true,
+    maxOutboundStreams: MAX_HANDLED_STREAMS,
+  });
   stream.pause(); // nothing of it is read before the client has the answer
   const response = {
     type: RESPONSE.ok,
