@@ -23,6 +23,7 @@ for (const kind of ["go", "almenad"] as const) {
       await using ours = await P2pd.start("almenad");
       await using theirs = await P2pd.start(kind);
       await ours.join(theirs);
+      const open: Persistent[] = []; // the Go daemon ends with the last of them
       for (const [from, to] of [[ours, theirs], [theirs, ours]] as const) {
         const server = await Persistent.open(to);
         const proto = `/unary/${from === ours ? 1 : 2}`;
@@ -58,9 +59,9 @@ for (const kind of ["go", "almenad"] as const) {
         assert.ok(unknown.daemonError?.message);
         const removed = await server.ask({ removeUnaryHandler: { proto } });
         assert.deepEqual(Object.keys(removed), ["callId"]);
-        server.close();
-        caller.close();
+        open.push(server, caller);
       }
+      for (const connection of open) connection.close();
     },
   );
 }
