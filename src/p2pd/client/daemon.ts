@@ -109,8 +109,9 @@ export class P2PDaemon implements AsyncDisposable {
   /** Ends the process in order. @throws {NotRunningError} if it has ended already. */
   async shutdown(): Promise<DaemonEnding> {
     if (this.#ended) throw new NotRunningError(`The p2pd has ended already (${this.#how()})`);
-    this.#child.kill("SIGTERM");
-    const timer = setTimeout(() => this.#child.kill("SIGKILL"), STOP_MS);
+    // Not by the child's own kill(), after which the runtime reports a signal whatever happened.
+    process.kill(this.pid, "SIGTERM");
+    const timer = setTimeout(() => process.kill(this.pid, "SIGKILL"), STOP_MS);
     const ending = await this.#ending;
     clearTimeout(timer);
     return ending;
