@@ -22,6 +22,9 @@ import { versionInfo } from "./system/version.ts";
 
 const log = logger("cli");
 
+/** What programs expect behind a p2pd socket that is asked for by flag. */
+const P2PD_PARTS = { dht: "server", pubsub: true, relay: true } as const;
+
 /** The actions behind the command line. Parts that a command does not need are never loaded. */
 export function createActions(output: Output): CliActions {
   return {
@@ -102,6 +105,8 @@ async function loadConfig(
       grpc_addr: flags.grpcAddr,
       rest_addr: flags.restAddr,
       p2p_listen: flags.p2pListen,
+      ...flags.p2pdListen ? P2PD_PARTS : {},
+      p2pd_listen: flags.p2pdListen,
       allow_remote: flags.allowRemote,
       admin_token_file: flags.adminTokenFile && resolve(flags.adminTokenFile),
     },
@@ -219,6 +224,7 @@ function serviceArguments(flags: GlobalFlags): string[] {
     ["--grpc-addr", flags.grpcAddr],
     ["--rest-addr", flags.restAddr],
     ["--p2p-listen", flags.p2pListen],
+    ["--p2pd-listen", flags.p2pdListen],
     ["--admin-token-file", flags.adminTokenFile && resolve(flags.adminTokenFile)],
   ] as const;
   const words = pairs.flatMap(([name, value]) => value ? [name, value] : []);

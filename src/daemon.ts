@@ -8,6 +8,7 @@ import {
   assembleNetwork,
   type Doors,
   droppedCounts,
+  type NetworkInput,
   type NetworkParts,
 } from "./assembly/mod.ts";
 import { type Config, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
@@ -99,7 +100,8 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
     const adminToken = await loadAdminToken(
       options.config.config.admin_token_file || join(options.dirs.daemon, "admin_token"),
     );
-    const parts = buildParts(options, { identity, adminToken, hub });
+    const p2pd = await loadP2pd(options.config.config);
+    const parts = buildParts(options, { identity, adminToken, hub, p2pd });
     const supervisor = new SdNotifier({ clock: systemClock, run: runCommand }, {
       env: process.env,
       pid: process.pid,
@@ -138,6 +140,15 @@ interface Secured {
   readonly identity: Identity;
   readonly adminToken: AdminToken;
   readonly hub: LogHub;
+  readonly p2pd: NetworkInput["p2pd"];
+}
+
+// These parts take longer to load than all the others together.
+async function loadP2pd(
+  { p2pd_listen, dht, pubsub, relay }: Config,
+): Promise<NetworkInput["p2pd"]> {
+  const isWanted = p2pd_listen !== "" || dht !== "off" || pubsub || relay;
+  return isWanted ? await import("./assembly/p2pd_parts.ts") : undefined;
 }
 
 interface Parts {
@@ -147,7 +158,7 @@ interface Parts {
   reload(config: Config): void;
 }
 
-function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secured): Parts {
+function buildParts(options: DaemonOptions, { identity, adminToken, hub, p2pd }: Secured): Parts {
   const { config } = options;
   const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
@@ -160,8 +171,12 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     { clock: systemClock, fetch },
     config.config.geolocation,
   );
-  const network = assembleNetwork({ identity, events, config, caps, metrics, geolocation, health });
-  const { peers, swarm, links, mdns } = network;
+  const network = assembleNetwork({
+    ...{ identity, events, config, caps, metrics, geolocation, health },
+    datastore: join(options.dirs.daemon, "dht.sqlite"),
+    p2pd,
+  });
+  const { peers, swarm, links, mdns, stack } = network;
   const subscriptions = new Subscriptions({ events, logs: hub });
   const shelf = createShelf({ clock: systemClock, events }, options.dirs);
 
@@ -182,6 +197,8 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   const components: Components = {
     ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
     ...{ libraries, jobs, fileCopy },
+    dht: () => stack?.dht,
+    pubsub: () => stack?.pubsub,
     instances: () => listInstances(options.dirs.root),
     listOperations: () => registry.list(),
   };

@@ -29,6 +29,8 @@ import {
   type OnlineGeolocation,
   versionInfo,
 } from "../system/mod.ts";
+import type * as P2pdParts from "./p2pd_parts.ts";
+import type { P2pdStack } from "./p2pd_stack.ts";
 
 /** What the network parts stand on. */
 export interface NetworkInput {
@@ -39,6 +41,10 @@ export interface NetworkInput {
   readonly metrics: Metrics;
   readonly geolocation: OnlineGeolocation;
   readonly health: Health;
+  /** Where the DHT keeps its records. */
+  readonly datastore: string;
+  /** Loaded only when something of it is on. */
+  readonly p2pd: typeof P2pdParts | undefined;
 }
 
 /** The network parts; `services` start in order, `mdns` once the doors are open. */
@@ -48,6 +54,8 @@ export interface NetworkParts {
   readonly links: Links;
   readonly mdns: MdnsDiscovery;
   readonly services: readonly Service[];
+  /** DHT, pubsub and what p2pd needs; undefined when all of it is off. */
+  readonly stack: P2pdStack | undefined;
   reload(config: Config): void;
 }
 
@@ -65,7 +73,8 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     isConnected: (peerId) => peers.isConnected(peerId),
     dial: (peerId, addresses, signal) => swarm.dial(peerId, addresses, signal),
   }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
-  const swarm = createSwarm(input, peers, dialer);
+  const stack = input.p2pd?.createStack(input, () => swarm);
+  const swarm = createSwarm(input, peers, dialer, stack);
   const geoExchange = new GeoExchange({
     node: () => swarm.node,
     ownGeo: () => input.geolocation.get(),
@@ -82,7 +91,13 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     swarm,
     links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
     mdns: createDiscovery(input, { peers, dialer, swarm }),
-    services: [swarm, geoExchange, dialer, ready],
+    stack,
+    services: [
+      ...stack && input.p2pd ? input.p2pd.stackServices(input, stack, swarm) : [swarm],
+      geoExchange,
+      dialer,
+      ready,
+    ],
     reload(next: Config): void {
       dialer.setBootstrapPeers(parseBootstrapPeers(next.bootstrap_peers));
       geoExchange.setSharing(next.geolocation.share);
@@ -91,7 +106,12 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
   };
 }
 
-function createSwarm(input: NetworkInput, peers: PeerBook, dialer: Dialer): Swarm {
+function createSwarm(
+  input: NetworkInput,
+  peers: PeerBook,
+  dialer: Dialer,
+  stack: P2pdStack | undefined,
+): Swarm {
   const { config, origins } = input.config;
   const countries = new PeerCountries({ peers, countries: new CountryTable() });
   return new Swarm({
@@ -114,6 +134,7 @@ function createSwarm(input: NetworkInput, peers: PeerBook, dialer: Dialer): Swar
     isListenOptional: origins["p2p_listen"] === "default",
     maxConnections: input.caps.swarm,
     agentVersion: `almenad/${versionInfo().version}`,
+    ...stack ? { extras: () => stack.extras() } : {},
   });
 }
 

@@ -12,6 +12,7 @@ export interface GlobalFlags {
   readonly grpcAddr?: string;
   readonly restAddr?: string;
   readonly p2pListen?: string;
+  readonly p2pdListen?: string;
   readonly allowRemote?: boolean;
   readonly adminTokenFile?: string;
 }
@@ -106,6 +107,7 @@ function createProgram(
     )
     .option("--rest-addr <host:port>", "REST listener (REST_ADDR; default 127.0.0.1:8080)")
     .option("--p2p-listen <multiaddrs>", "swarm listeners, comma-separated (P2P_LISTEN)")
+    .option("--p2pd-listen <multiaddr>", "serve the p2pd protocol too, such as /unix/tmp/p2pd.sock")
     .option("--allow-remote", "let gRPC and REST listen on addresses other machines can reach")
     .option("--admin-token-file <path>", "word for changes over HTTP (daemon/admin_token)")
     .on("option:version", () => {

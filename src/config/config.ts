@@ -29,6 +29,12 @@ export const ConfigSchema = z.strictObject({
   rest_addr: HostPort.default(DEFAULT_REST_ADDR),
   p2p_listen: z.string().min(1).default(DEFAULT_P2P_LISTEN),
   bootstrap_peers: z.string().default(""),
+  p2pd_listen: z.string().default("").describe(
+    "Control multiaddr of the p2pd socket; off if empty",
+  ),
+  dht: z.enum(["off", "client", "server"]).default("off"),
+  pubsub: z.boolean().default(false),
+  relay: z.boolean().default(false).describe("Use relays, punch holes, and be a relay for others"),
   log: Filter.default("info"),
   allow_remote: z.boolean().default(false),
   admin_token_file: z.string().default("").describe("daemon/admin_token when empty"),

@@ -1,5 +1,6 @@
 import type { EventBus, Health, Operation } from "../core/mod.ts";
 import type { Shelf } from "../library/mod.ts";
+import type { Dht, Pubsub } from "../network/extras.ts";
 import type { Links, PeerBook } from "../network/mod.ts";
 import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -37,6 +38,10 @@ export interface Components {
   readonly fileCopy: Shelf["fileCopy"];
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;
+  /** Undefined while it is off. */
+  readonly dht: () => Dht | undefined;
+  /** Undefined while it is off. */
+  readonly pubsub: () => Pubsub | undefined;
   /** Everything that may be asked. */
   readonly listOperations: () => readonly Operation[];
 }

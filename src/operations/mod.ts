@@ -3,6 +3,7 @@ import type { Operation } from "../core/mod.ts";
 import { listOperations } from "./catalogue.ts";
 import type { Components } from "./components.ts";
 import { geolocation, ping, status, systemInfo, version } from "./core.ts";
+import { dhtFindPeer, dhtFindProviders, dhtGet, dhtProvide, dhtPut } from "./dht.ts";
 import { events, eventSubscriptions, eventTypes, logs } from "./events.ts";
 import { copyFiles } from "./files.ts";
 import { listInstances } from "./instances.ts";
@@ -18,6 +19,7 @@ import {
   removeLocation,
 } from "./libraries.ts";
 import { connectPeer, disconnectPeer, listPeers, networkStatus, pingPeer } from "./network.ts";
+import { pubsubPublish, pubsubSubscribe, pubsubTopics } from "./pubsub.ts";
 
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
@@ -41,6 +43,14 @@ export const operations = [
   connectPeer,
   disconnectPeer,
   pingPeer,
+  dhtPut,
+  dhtGet,
+  dhtFindPeer,
+  dhtProvide,
+  dhtFindProviders,
+  pubsubPublish,
+  pubsubTopics,
+  pubsubSubscribe,
   listLibraries,
   createLibrary,
   openLibrary,

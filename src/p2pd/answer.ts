@@ -54,9 +54,18 @@ export function required<T>(value: T | undefined, what = "parameters"): T {
   throw refusal(`Malformed request; missing ${what === "parameters" ? what : `${what} parameter`}`);
 }
 
-/** Aborts with the client or after so many seconds. */
-export function deadlineOf(timeoutS: number | undefined, closed: AbortSignal): AbortSignal {
+/** Aborts after so many seconds, or with `ended`, which must come: it ends the timer. */
+export function deadlineOf(timeoutS: number | undefined, ended: AbortSignal): AbortSignal {
   const seconds = timeoutS && timeoutS > 0 ? timeoutS : DEFAULT_TIMEOUT_S;
-  const ms = Math.min(seconds * 1_000, 2 ** 31 - 1);
-  return AbortSignal.any([closed, AbortSignal.timeout(ms)]);
+  const controller = new AbortController();
+  const expire = () =>
+    controller.abort(new DaemonError("deadline_exceeded", "context deadline exceeded"));
+  const timer = setTimeout(expire, Math.min(seconds * 1_000, 2 ** 31 - 1));
+  const end = () => {
+    clearTimeout(timer);
+    controller.abort(new DaemonError("cancelled", "context canceled"));
+  };
+  ended.addEventListener("abort", end, { once: true });
+  if (ended.aborted) end();
+  return controller.signal;
 }

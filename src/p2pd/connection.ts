@@ -48,13 +48,18 @@ export async function serveClient(
     if (!bytes) return socket.end();
     const request = Request.decode(bytes);
     if (!KNOWN_TYPES.has(request.type)) return socket.destroy();
+    const ended = new AbortController();
+    const end = () => ended.abort();
+    socket.closed.addEventListener("abort", end, { once: true });
     progress.began();
     try {
-      const answer = await answerTo(request, parts, socket.closed);
+      const answer = await answerTo(request, parts, ended.signal);
       await socket.write(Response.encode(answer.response));
       if ("follow" in answer && !await answer.follow(socket)) return socket.end();
     } finally {
       progress.ended();
+      socket.closed.removeEventListener("abort", end);
+      end();
     }
   }
 }
