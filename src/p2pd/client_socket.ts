@@ -150,6 +150,11 @@ export class ClientSocket {
     this.#hasEnded = true;
     this.#closed.abort();
     this.#awaken();
+    // The runtime keeps something of every closed socket; it need not keep what is ours.
+    if (this.#isReleased) return;
+    this.#socket.removeListener("data", this.#onData);
+    this.#socket.removeListener("end", this.#onEnd);
+    this.#socket.removeListener("close", this.#onClose);
   };
 }
 

@@ -24,8 +24,10 @@ Deno.test("--p2pd-listen serves the same swarm, and what is stored outlives a re
     await client.dhtPutValue(key, Buffer.from("kept"), 10);
     await using other = await P2pd.start("almenad", { flags: ["-dht", "-pubsub"] });
     await other.client.connect(daemon.ready.peer_id, (await client.info()).addrs);
-    await waitFor("the routing table", async () =>
-      (await other.client.dhtClosestPeers(key)).length > 0);
+    await waitFor(
+      "the routing table",
+      async () => (await other.client.dhtClosestPeers(key)).length > 0,
+    );
     assert.equal(Buffer.from((await other.client.dhtGetValue(key, 5)).value).toString(), "kept");
   }
   {
