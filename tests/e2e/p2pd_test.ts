@@ -314,10 +314,12 @@ for (const listen of ["/unix/", "/unix//", "/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp
     );
     assert.deepEqual(lines.slice(0, 3), ["Control socket:", "Peer ID:", "Peer Addrs:"]);
     assert.equal(lines[3], p2pd.info.addrs[0]);
-    if (listen.startsWith("/unix")) assert.equal(Deno.statSync(`/${path}`).mode! & 0o777, 0o600);
+    if (listen.startsWith("/unix")) {
+      assert.equal((await Deno.stat(`/${path}`)).mode! & 0o777, 0o600);
+    }
     const { code } = await p2pd.stop("SIGTERM");
     assert.equal(code, 0);
-    if (listen.startsWith("/unix")) assert.throws(() => Deno.statSync(`/${path}`));
+    if (listen.startsWith("/unix")) await assert.rejects(Deno.stat(`/${path}`));
     await Deno.remove(folder, { recursive: true });
   });
 }

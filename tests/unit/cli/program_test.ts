@@ -15,6 +15,7 @@ async function run(args: string[], outcome: () => number = () => EXIT.ok) {
     version: (format) => act("version", format),
     run: (flags) => act("run", flags),
     runAsService: (flags) => act("service-run", flags),
+    p2pd: () => Promise.resolve(0),
     showConfig: (flags, options) => act("config show", flags, options),
     validateConfig: (flags, path) => act("config validate", flags, path),
     service: (verb, flags, options) => act(`daemon ${verb}`, flags, options),

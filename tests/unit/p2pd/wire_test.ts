@@ -39,7 +39,8 @@ Deno.test("FrameReader.next() cuts whatever pieces arrive", () => {
       }));
       const reader = new FrameReader();
       const found: Uint8Array[] = [];
-      for (let at = 0, turn = 0; at < whole.length; turn++) {
+      let turn = 0;
+      for (let at = 0; at < whole.length; turn++) {
         const size = cuts[turn % cuts.length] ?? 1;
         reader.push(whole.subarray(at, at + size));
         at += size;
