@@ -185,7 +185,7 @@ async function echo(stream: Stream): Promise<void> {
     } catch (cause) {
       return stream.abort(new DaemonError("aborted", "Cannot echo", { cause }));
     }
-    stream.pause();
+    if (stream.readStatus === "readable") stream.pause();
     guard("echo", async () => {
       await drained(stream);
       if (stream.readStatus === "paused") stream.resume();

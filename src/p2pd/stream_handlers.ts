@@ -99,7 +99,7 @@ export class StreamHandlers {
 
   async #register(protocol: string): Promise<void> {
     await this.#node().handle(protocol, (stream, connection) => {
-      stream.pause(); // until the program is there
+      if (stream.readStatus === "readable") stream.pause(); // until the program is there
       guard("hand a stream to a program", () => this.#serve(protocol, stream, connection));
     }, {
       maxInboundStreams: MAX_HANDLED_STREAMS,

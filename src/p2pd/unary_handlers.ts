@@ -68,7 +68,7 @@ export class UnaryHandlers {
     if (present) return void present.servers.push(server);
     this.#registrations.set(protocol, { isBalanced, servers: [server] });
     await this.#components.node().handle(protocol, (stream, connection) => {
-      stream.pause();
+      if (stream.readStatus === "readable") stream.pause();
       guard("answer a call", () => this.#serve(protocol, stream, connection));
     }, {
       maxInboundStreams: MAX_HANDLED_STREAMS,

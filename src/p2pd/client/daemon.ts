@@ -25,7 +25,7 @@ export interface DaemonEnding {
 /**
  * A p2pd that this program started and owns.
  *
- * ```ts no-eval
+ * ```text
  * const daemon = await P2PDaemon.builder().dht(true).relay(true).spawn();
  * const client = await daemon.client();
  * const peerId = await client.identify();

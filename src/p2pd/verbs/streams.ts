@@ -38,7 +38,8 @@ export async function streamOpen(
     runOnLimitedConnection: true,
     maxOutboundStreams: MAX_HANDLED_STREAMS,
   });
-  stream.pause(); // nothing of it is read before the client has the answer
+  // Nothing of it is read before the client has the answer; it may have ended already.
+  if (stream.readStatus === "readable") stream.pause();
   const response = {
     type: RESPONSE.ok,
     streamInfo: streamInfo(connection, stream),
