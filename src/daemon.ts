@@ -6,6 +6,7 @@ import {
   addGauges,
   assembleDoors,
   assembleNetwork,
+  type Counted,
   type Doors,
   droppedCounts,
   type NetworkParts,
@@ -161,23 +162,11 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     config.config.geolocation,
   );
   const network = assembleNetwork({ identity, events, config, caps, metrics, geolocation, health });
-  const { peers, swarm, links, mdns } = network;
+  const { peers, links, mdns } = network;
   const subscriptions = new Subscriptions({ events, logs: hub });
   const shelf = createShelf({ clock: systemClock, events }, options.dirs);
 
-  const state: DaemonState = {
-    version: versionInfo(),
-    peerId: identity.peerId,
-    instance: options.instance,
-    pid: process.pid,
-    dataDir: options.dirs.base,
-    grpcAddresses: () => grpc.addresses(),
-    restAddress: () => rest.address(),
-    controlAddress: () => control.address(),
-    p2pAddresses: () => swarm.listenAddresses(),
-    uptimeMs: () => performance.now(),
-    counters: () => droppedCounts(counted),
-  };
+  const state = describeDaemon(options, identity, () => ({ network, doors, subscriptions }));
   const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
     ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
@@ -198,8 +187,7 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     shutDown: options.shutDown,
   });
   const { grpc, rest, control } = doors;
-  const counted = { network, doors, subscriptions };
-  addGauges(metrics, state, counted);
+  addGauges(metrics, state, { network, doors });
   const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
   const outside: Service[] = isNetworked ? [...network.services] : [];
   return {
@@ -210,6 +198,27 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     state,
     health,
     reload: network.reload,
+  };
+}
+
+// Where the doors are is known once they are open, so it is looked up when somebody asks.
+function describeDaemon(
+  { instance, dirs }: DaemonOptions,
+  { peerId }: Identity,
+  parts: () => Counted,
+): DaemonState {
+  return {
+    version: versionInfo(),
+    peerId,
+    instance,
+    pid: process.pid,
+    dataDir: dirs.base,
+    grpcAddresses: () => parts().doors.grpc.addresses(),
+    restAddress: () => parts().doors.rest.address(),
+    controlAddress: () => parts().doors.control.address(),
+    p2pAddresses: () => parts().network.swarm.listenAddresses(),
+    uptimeMs: () => performance.now(),
+    counters: () => droppedCounts(parts()),
   };
 }
 

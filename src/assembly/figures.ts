@@ -26,7 +26,11 @@ export function droppedCounts(
 }
 
 /** Adds what is read when somebody looks at the metrics. */
-export function addGauges(metrics: Metrics, state: DaemonState, { network, doors }: Counted): void {
+export function addGauges(
+  metrics: Metrics,
+  state: DaemonState,
+  { network, doors }: Omit<Counted, "subscriptions">,
+): void {
   const { peers, swarm } = network;
   metrics.gauge("almenad_peers", "Peers in the book", () => peers.size);
   metrics.gauge("almenad_peers_connected", "Connected peers", () => peers.connectedCount);

@@ -58,11 +58,10 @@ export interface TreeSize {
  */
 export async function measureTree(path: string, signal: AbortSignal): Promise<TreeSize> {
   const size: TreeSize = { files: 0, bytes: 0 };
-  await walk(path, 0, async (file, stats) => {
+  await walk(path, 0, (stats) => {
     signal.throwIfAborted();
     size.files++;
     if (stats.isFile()) size.bytes += Number(stats.size);
-    await Promise.resolve();
   });
   return size;
 }
@@ -252,10 +251,10 @@ async function checkFree(target: string): Promise<void> {
 async function walk(
   path: string,
   depth: number,
-  visit: (path: string, stats: BigIntStats) => Promise<void>,
+  visit: (stats: BigIntStats) => void,
 ): Promise<void> {
   const stats = await checkedStats(path, depth);
-  await visit(path, stats);
+  visit(stats);
   if (!stats.isDirectory()) return;
   for await (const entry of await opendir(path) as AsyncIterable<Dirent>) {
     await walk(join(path, entry.name), depth + 1, visit);

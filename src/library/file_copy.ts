@@ -72,7 +72,7 @@ export class FileCopy {
       });
     }
     const verb = request.isMove ? "Moved" : "Copied";
-    log.debug("Files were copied", { library_id: libraryId, verb, ...totals });
+    log.debug("Files were copied", { libraryId, verb, ...totals });
     return `${verb} ${totals.files} files, ${totals.bytes} bytes`;
   }
 

@@ -227,7 +227,8 @@ export class Jobs implements Service {
       if (signal.aborted) return this.#finish(job, "Cancelled", "Cancelled");
       const { code, message } = toDaemonError(failure);
       job.error = code;
-      log.warn("Job failed", { job_id: job.id, library_id: job.request.libraryId, code, message });
+      const { libraryId, requestId } = job.request;
+      log.warn("Job failed", { jobId: job.id, libraryId, requestId, code, message });
       this.#finish(job, "Failed", message);
     } finally {
       this.#beginNext();

@@ -31,6 +31,7 @@ function failureOf(sources: Partial<ConfigSources>): DaemonError {
 Deno.test("resolveConfig() without any source gives the documented defaults", () => {
   const { config, origins } = resolve({});
   assert.deepEqual(config, {
+    admin_token_file: "",
     grpc_addr: "[::1]:50051",
     rest_addr: "127.0.0.1:8080",
     p2p_listen: "/ip4/0.0.0.0/tcp/0,/ip6/::/tcp/0",
