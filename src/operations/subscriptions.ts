@@ -1,4 +1,4 @@
-import { BoundedQueue, type EventBus, SUBSCRIBER_QUEUE } from "../core/mod.ts";
+import { BoundedQueue, type EventBus, REPLAY_ITEMS, SUBSCRIBER_QUEUE } from "../core/mod.ts";
 import type { LogEntry, LogHub } from "../system/mod.ts";
 import type { EventFilter } from "./event_filter.ts";
 import { type EventItem, type SpelledEvent, spellEvent } from "./event_names.ts";
@@ -87,13 +87,15 @@ export class Subscriptions {
     return tellLosses(queue, () => delivered++);
   }
 
-  #recent({ kind }: SubscriptionRequest): SpelledEvent[] {
+  // Events and lines are remembered apart, so that a chatty log does not push the events out.
+  #recent({ kind, matches }: SubscriptionRequest): SpelledEvent[] {
     const { events, logs } = this.#components;
     const lines = logs.recent().map(({ at, item }) => ({ at, event: spellEntry(item) }));
     const facts = kind === "logs"
       ? []
       : events.recent().map(({ at, item }) => ({ at, event: spellEvent(item) }));
-    return [...facts, ...lines].sort((a, b) => a.at - b.at).map(({ event }) => event);
+    return [...facts, ...lines].filter(({ event }) => matches(event))
+      .sort((a, b) => a.at - b.at).slice(-REPLAY_ITEMS).map(({ event }) => event);
   }
 }
 
