@@ -60,6 +60,8 @@ export interface DaemonOptions {
   controlSocket?: string;
   /** Whether it joins the swarm. @default {true} */
   isNetworked?: boolean;
+  /** Whether nobody reads standard error, so that log lines go to the file alone. @default {false} */
+  isBackground?: boolean;
   /** Ends the process with exit code 70. */
   giveUp(reason: string): void;
   /** Stops the daemon in order; a client asked for it. */
@@ -90,7 +92,10 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
   const logFile = new DailyLogFile({ clock: systemClock }, { folder: options.dirs.logs });
   const hub = new LogHub({ clock: systemClock });
   const applyLogFilter = ({ log: filter }: Config) =>
-    configureLogging(parseLogFilter(filter), { file: logFile, terminal, hub });
+    configureLogging(parseLogFilter(filter), {
+      ...{ file: logFile, hub },
+      ...options.isBackground ? {} : { terminal },
+    });
   try {
     for (const folder of [options.dirs.data, options.dirs.config, options.dirs.logs]) {
       mkdirSync(folder, { recursive: true, mode: 0o700 });
