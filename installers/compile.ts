@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DaemonError } from "../src/core/mod.ts";
 import { ASSET_FILES, assetSource } from "../src/system/mod.ts";
+import { directImports } from "./direct_imports.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -87,7 +88,7 @@ async function bundleProgram(entry: string, folder: string): Promise<void> {
     legalComments: "none",
     logLevel: "error",
     absWorkingDir: ROOT,
-    plugins: [nodePrefix],
+    plugins: [nodePrefix, directImports],
     inject: [join(ROOT, "installers", "node_globals.js")],
     banner: {
       js: 'import{createRequire as $createRequire}from"node:module";' +
