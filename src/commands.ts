@@ -119,6 +119,8 @@ function machineParts(): MachineParts {
         dirs,
         flags.dev ? { cwd: process.cwd() } : {}, // its data are in the working folder
       ),
+    wantedAddresses: async (flags) =>
+      await (await import("./daemon_commands.ts")).wantedAddresses(flags),
     operations: async () => {
       const { builtInOperations } = await import("./built_in_operations.ts");
       return await builtInOperations();

@@ -11,8 +11,15 @@ import {
   type Output,
   runForeground,
   type ServiceFlags,
+  type WantedAddress,
 } from "./cli/mod.ts";
-import { type DataDirs, dataDirs, resolveConfig, type ResolvedConfig } from "./config/mod.ts";
+import {
+  type DataDirs,
+  dataDirs,
+  parseHostPort,
+  resolveConfig,
+  type ResolvedConfig,
+} from "./config/mod.ts";
 import { DaemonError, logger, messageOf, systemCode } from "./core/mod.ts";
 import type { AssembledDaemon } from "./daemon.ts";
 import { flagWords, ownProgram } from "./own_command.ts";
@@ -98,6 +105,17 @@ async function loadConfig(
     isDev: flags.dev,
   });
   return { dirs, config };
+}
+
+/** Where gRPC and REST listen by configuration; for those who look for what is in the way. */
+export async function wantedAddresses(flags: GlobalFlags): Promise<WantedAddress[]> {
+  const { config: { config, origins } } = await loadConfig(flags);
+  return ([["gRPC", "grpc_addr", "--grpc-addr"], ["REST", "rest_addr", "--rest-addr"]] as const)
+    .flatMap(([door, name, flag]) => {
+      const endpoint = parseHostPort(config[name]);
+      const isExplicit = origins[name] !== "default";
+      return endpoint ? [{ door, ...endpoint, isExplicit, flag }] : [];
+    });
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -1,5 +1,6 @@
 import type { Client } from "../client/mod.ts";
 import type { DataDirs } from "../core/mod.ts";
+import type { WantedAddress } from "./doctor/port_checks.ts";
 import type { Output } from "./output.ts";
 import type { GlobalFlags } from "./program.ts";
 import type { Paint, Terminal } from "./terminal.ts";
@@ -62,6 +63,12 @@ export interface MachineParts {
   readPid(dirs: DataDirs): Promise<number | undefined>;
   listInstances(root: string): Promise<readonly KnownInstance[]>;
   startInBackground(flags: GlobalFlags, dirs: DataDirs): StartedDaemon;
+  /**
+   * Where the daemon listens by its configuration.
+   *
+   * @throws {DaemonError} if that is not valid.
+   */
+  wantedAddresses(flags: GlobalFlags): Promise<readonly WantedAddress[]>;
   /** Kind, name, summary and positional fields of every operation that is built in. */
   operations(): Promise<readonly KnownOperation[]>;
 }

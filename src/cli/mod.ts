@@ -26,5 +26,6 @@ export {
   standardOutput,
 } from "./output.ts";
 export { paintFor, processTerminal, type Terminal } from "./terminal.ts";
+export type { WantedAddress } from "./doctor/port_checks.ts";
 export { runClientCommand } from "./client_commands.ts";
 export { type CliActions, type GlobalFlags, runCli, type ServiceFlags } from "./program.ts";
