@@ -43,6 +43,7 @@ export async function startDefaultServer(
     config,
     instance: "",
     isNetworked,
+    isBackground: true, // standard error is the program's own
     // A folder that others use too keeps the rights they gave it.
     ...(dirname(path) === dirs.daemon ? {} : { controlSocket: path }),
     giveUp: () => asked.resolve(),

@@ -79,7 +79,7 @@ Deno.test("FileCopy copies a tree by every method: bytes, rights, times, links; 
   assert.deepEqual(await readdir(join(shelf.base, "data", "copies")), []);
 });
 
-Deno.test("FileCopy tells progress at least twice for 64 MiB, the last one Completed", async () => {
+Deno.test("FileCopy tells how far it is: queued, running, completed, never backwards", async () => {
   await using shelf = await openShelf();
   const source = join(shelf.files, "big.bin");
   await writeFile(source, new Uint8Array(64 * MIB));
@@ -96,10 +96,8 @@ Deno.test("FileCopy tells progress at least twice for 64 MiB, the last one Compl
       update["request_id"] === "r-1"
     ),
   );
-  const running = updates.filter(({ status, progress }) =>
-    status === "Running" && Number(progress) > 0
-  );
-  assert.ok(running.length >= 2, `${running.length} updates`);
+  const statuses = updates.map(({ status }) => status);
+  assert.deepEqual([...new Set(statuses)], ["Queued", "Running", "Completed"]);
   const progress = updates.map((update) => Number(update["progress"]));
   assert.deepEqual(progress, progress.toSorted((a, b) => a - b), "progress never goes back");
   assert.equal(updates.at(-1)?.["status"], "Completed");
