@@ -4,7 +4,7 @@ import { messageOf } from "../../core/mod.ts";
 import { type CommandContext, print } from "../command_context.ts";
 import { EXIT } from "../exit_codes.ts";
 import { oneLine, type Paint } from "../terminal.ts";
-import { checkDaemon, checkLog } from "./daemon_checks.ts";
+import { checkDaemon, checkLog, type Status } from "./daemon_checks.ts";
 import { error, type Finding, ok, warning } from "./finding.ts";
 import { checkClock, checkDisk, checkFolder } from "./machine_checks.ts";
 import { checkNetwork } from "./network_checks.ts";
@@ -20,9 +20,8 @@ export async function doctor(context: CommandContext): Promise<number> {
   const { status, findings: daemon } = await quietly("daemon", () => checkDaemon(context))
     .then((found) => Array.isArray(found) ? { status: undefined, findings: found } : found);
   const { dirs } = context;
-  const actual = status ? [...status.grpc_addrs, status.rest_addr] : [];
   const groups = await Promise.all([
-    quietly("config", () => checkConfig(context, status?.pid, actual)),
+    quietly("config", () => checkConfig(context, status)),
     quietly("network", () => checkNetwork()),
     quietly("folder", () => checkFolder(dirs)),
     quietly("disk", () => checkDisk(dirs)),
@@ -39,12 +38,12 @@ export async function doctor(context: CommandContext): Promise<number> {
 
 async function checkConfig(
   { machine, flags }: CommandContext,
-  pid: number | undefined,
-  actual: readonly string[],
+  status: Status,
 ): Promise<Finding[]> {
   try {
+    const actual = { gRPC: status?.grpc_addrs ?? [], REST: status ? [status.rest_addr] : [] };
     const wanted = await machine.wantedAddresses(flags);
-    return [ok("config", "valid"), ...await checkPorts(wanted, pid, actual)];
+    return [ok("config", "valid"), ...await checkPorts(wanted, status?.pid, actual)];
   } catch (failure) {
     return [error("config", oneLine(messageOf(failure)), "almenad config validate")];
   }

@@ -1,8 +1,8 @@
 /** Whether other machines can be found: interfaces for multicast, and a way for mDNS through the firewall. */
 import { Buffer } from "node:buffer";
+import { execFile } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
-import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { messageOf, pause } from "../../core/mod.ts";
 import { error, type Finding, ok, warning } from "./finding.ts";
@@ -47,29 +47,29 @@ async function multicastInterfaces(): Promise<Interface[]> {
 }
 
 async function canMulticast(name: string): Promise<boolean> {
-  try {
-    return (Number((await readFile(`/sys/class/net/${name}/flags`, "utf8")).trim()) &
-      IFF_MULTICAST) !== 0;
-  } catch {
-    return true; // only Linux tells
-  }
+  // By a program of the system, as the runtime keeps this file from programs with rights of their own.
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const path = `/sys/class/net/${name}/flags`;
+  execFile("cat", [path], { timeout: 3_000 }, (_failure, stdout) => resolve(String(stdout)));
+  const flags = Number((await promise).trim() || IFF_MULTICAST); // only Linux tells
+  return (flags & IFF_MULTICAST) !== 0;
 }
 
 /**
- * Sends a question that nobody answers to the group, with a hop count of 0, so that it never leaves
- * this machine; its own firewall sees it twice, going out and coming in.
+ * Sends a question that nobody answers to the group and waits for the system's own copy of it; the
+ * firewall of this machine sees that twice, going out and coming in. No router passes it on.
  */
 async function probeFirewall({ name, address }: Interface): Promise<Finding> {
   try {
     if (await hearsItself(address)) {
       return ok(
         "firewall",
-        `mDNS passes on ${name} (sent to itself; what others drop is not seen)`,
+        `mDNS passes on ${name} (tried on this machine; what others drop is not seen)`,
       );
     }
   } catch (failure) {
     const reason = messageOf(failure);
-    if (/EPERM|not permitted/i.test(reason)) return dropped(name);
+    if (/EPERM|not permitted|send UNKNOWN/i.test(reason)) return dropped(name);
     return warning(
       "firewall",
       `mDNS cannot be tried on ${name}: ${reason}`,
@@ -104,7 +104,7 @@ async function hearsItself(address: string): Promise<boolean> {
     await Promise.race([bound.promise, failed.promise]);
     socket.addMembership(MDNS.group, address);
     socket.setMulticastInterface(address);
-    socket.setMulticastTTL(0);
+    socket.setMulticastTTL(1);
     socket.setMulticastLoopback(true);
     for (let round = 0; round < PROBES && !heard.signal.aborted; round++) {
       await Promise.race([send(socket, question(marker)), failed.promise]);
