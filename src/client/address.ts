@@ -14,6 +14,8 @@ export interface DaemonChoice {
   readonly isDev?: boolean | undefined;
   /** Path of its socket, in place of all the others. */
   readonly socket?: string | undefined;
+  /** Loopback TCP and a token in place of a Unix socket. @default {only on Windows} */
+  readonly usesTcp?: boolean | undefined;
 }
 
 /** Where a daemon is and what belongs to it. */
@@ -23,6 +25,7 @@ export interface DaemonPlace {
   readonly dirs: DataDirs | undefined;
   /** The command that starts this daemon. */
   readonly startCommand: string;
+  readonly usesTcp: boolean;
 }
 
 /** What to connect to. */
@@ -42,8 +45,9 @@ export function findDaemon(choice: DaemonChoice): DaemonPlace {
     ...(choice.instance === undefined ? [] : ["--instance", choice.instance]),
   ];
   const startCommand = ["almenad", ...flags, "start"].join(" ");
+  const usesTcp = choice.usesTcp ?? process.platform === "win32";
   if (choice.socket !== undefined) {
-    return { place: controlPlaces(resolve(choice.socket)), dirs: undefined, startCommand };
+    return { place: controlPlaces(resolve(choice.socket)), dirs: undefined, startCommand, usesTcp };
   }
   const dirs = dataDirs({
     platform: process.platform,
@@ -53,7 +57,7 @@ export function findDaemon(choice: DaemonChoice): DaemonPlace {
     env: process.env,
     cwd: process.cwd(),
   });
-  return { place: controlPlaces(dirs.controlSocket), dirs, startCommand };
+  return { place: controlPlaces(dirs.controlSocket), dirs, startCommand, usesTcp };
 }
 
 /**
@@ -63,11 +67,10 @@ export function findDaemon(choice: DaemonChoice): DaemonPlace {
  * @throws {ControlError} if a file that must be read is not there or cannot be.
  */
 export async function endpointOf(
-  { place, startCommand }: Pick<DaemonPlace, "place" | "startCommand">,
-  platform: string = process.platform,
+  { place, startCommand, usesTcp }: Omit<DaemonPlace, "dirs">,
 ): Promise<Endpoint> {
   try {
-    if (platform === "win32") return portEndpoint(await readFile(place.portFile, "utf8"));
+    if (usesTcp) return portEndpoint(await readFile(place.portFile, "utf8"));
     if (!place.pathFile) return { path: place.socket };
     const named = (await readFile(place.pathFile, "utf8")).trim();
     return { path: resolve(named) };

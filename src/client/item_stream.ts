@@ -44,7 +44,10 @@ export class ItemStream<Item> implements AsyncIterable<Item> {
     let ended: { readonly cause: unknown } | undefined;
     let wake = () => {};
     const channel = await this.#open(this.#signal);
-    const leave = () => channel.close();
+    const leave = () => {
+      ended ??= { cause: undefined };
+      wake();
+    };
     this.#signal?.addEventListener("abort", leave, { once: true });
     channel.handle({
       onLine: (line) => {
@@ -73,7 +76,7 @@ export class ItemStream<Item> implements AsyncIterable<Item> {
       }
     } finally {
       this.#signal?.removeEventListener("abort", leave);
-      channel.close();
+      channel.leave('"Unsubscribe"');
     }
   }
 

@@ -68,6 +68,17 @@ export class LineChannel {
     else this.#socket.unref();
   }
 
+  /**
+   * Sends a last line and reads nothing more. A daemon takes a client that only closes for one that
+   * still listens, so whoever leaves a subscription has to say so.
+   */
+  leave(text: string): void {
+    this.#handlers = { onLine: () => undefined, onEnd: () => undefined };
+    this.#socket.end(`${text}\n`);
+    this.resume();
+    this.hold(false);
+  }
+
   /** Closes at once. */
   close(): void {
     this.#socket.destroy();
