@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
-import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
+import { randomUUID } from "node:crypto";
+import { closeSync, openSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { DaemonError, type DataDirs, messageOf } from "../core/mod.ts";
@@ -17,7 +18,7 @@ export const BACKGROUND_VARIABLE = "ALMENAD_BACKGROUND";
  * Starts a daemon that outlives this process and its terminal.
  *
  * @param command Program and arguments.
- * @throws {DaemonError} `permission_denied` if its folder cannot be used.
+ * @throws {DaemonError} `permission_denied` if no file can be made for its last words.
  */
 export function startInBackground(
   command: readonly string[],
@@ -25,12 +26,11 @@ export function startInBackground(
   options: { cwd?: string } = {},
 ): StartedDaemon {
   const [program = "", ...args] = command;
-  const words = join(dirs.daemon, "start.log");
+  const words = join(tmpdir(), `almenad-start-${randomUUID()}.log`); // the data's disk may be full
   const { promise: ended, resolve } = Promise.withResolvers<number>();
   let file: number | undefined;
   try {
-    mkdirSync(dirs.daemon, { recursive: true, mode: 0o700 });
-    file = openSync(words, "w", 0o600);
+    file = openSync(words, "wx", 0o600);
     const child = spawn(program, args, {
       detached: true,
       windowsHide: true,
@@ -44,12 +44,16 @@ export function startInBackground(
   } catch (cause) {
     throw new DaemonError(
       "permission_denied",
-      `Cannot start almenad in ${dirs.base}: ${messageOf(cause)}; make the folder writable for ` +
-        "this user and free disk space, or give another with --data-dir",
+      `Cannot start almenad in ${dirs.base}: ${messageOf(cause)}; make ${tmpdir()} writable for ` +
+        "this user and free disk space there",
       { cause },
     );
   } finally {
     if (file !== undefined) closeSync(file);
   }
-  return { ended, lastWords: () => readFile(words, "utf8").catch(() => "") };
+  return {
+    ended,
+    lastWords: () => readFile(words, "utf8").catch(() => ""),
+    forget: () => rm(words, { force: true }).catch(() => undefined),
+  };
 }

@@ -52,6 +52,8 @@ export interface StartedDaemon {
   readonly ended: Promise<number>;
   /** What it said when it could not start. */
   lastWords(): Promise<string>;
+  /** Removes what held its last words. */
+  forget(): Promise<void>;
 }
 
 /** What commands need of the machine underneath. */

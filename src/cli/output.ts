@@ -15,7 +15,13 @@ export interface Output {
 /** Standard output and standard error. */
 export const standardOutput: Output = {
   out: (text) => void process.stdout.write(`${text}\n`),
-  error: (text) => void process.stderr.write(`${text}\n`),
+  error: (text) => {
+    try {
+      process.stderr.write(`${text}\n`);
+    } catch {
+      // A full disk behind standard error must not change how the process ends.
+    }
+  },
 };
 
 /** Resolves once everything on standard output is handed on, so that the process may end. */

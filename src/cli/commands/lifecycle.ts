@@ -65,6 +65,7 @@ async function startAndWait(context: CommandContext): Promise<Status | number> {
   } finally {
     timeout.abort();
     client.close();
+    await daemon.forget();
   }
 }
 
@@ -75,7 +76,7 @@ async function untilReady({ client, dirs }: CommandContext, signal: AbortSignal)
       await client.ping({ timeoutMs: 5_000 });
       return await client.query("core.status");
     } catch (failure) {
-      if (performance.now() > deadline) {
+      if (signal.aborted || performance.now() > deadline) {
         const reason = messageOf(failure);
         throw new DaemonError(
           "deadline_exceeded",

@@ -1,6 +1,6 @@
 /** What the compiler knows of calls; `deno task check` is the test. */
 import assert from "node:assert/strict";
-import { Client } from "../../../src/client/mod.ts";
+import type { Client } from "../../../src/client/mod.ts";
 
 // Never called: only its types are looked at.
 async function calls(client: Client): Promise<void> {
