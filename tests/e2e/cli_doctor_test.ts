@@ -4,6 +4,7 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { Cli } from "../support/cli.ts";
+import { almenadCommand } from "../support/daemon.ts";
 import { LineProcess } from "../support/line_process.ts";
 import { linuxRoot, program, testNeeding } from "../support/needs.ts";
 import { Lan, testInNetns } from "../support/netns.ts";
@@ -101,39 +102,35 @@ testNeeding(NAMESPACE_NEEDS, "doctor finds a firewall that drops mDNS", async ()
   assert.deepEqual((await ill(cli, "firewall")).found, []);
 });
 
-testNeeding([linuxRoot(), program("setpriv")], "another uid is refused at the socket", async () => {
-  await using cli = await Cli.create();
-  assert.equal((await cli.run("start")).code, 0);
-  await chmod(cli.dataDir, 0o755); // the temporary folder; what is below is the daemon's
-  const { executable, args } = stranger(cli);
-  if (executable === undefined) return; // the runtime of this machine is root's alone
-  const as = async (...words: string[]) => {
-    const output = await new Deno.Command(executable, {
-      args: [...args, ...words],
-      env: { HOME: "/tmp", DENO_DIR: "/tmp/almenad-stranger", DENO_NO_UPDATE_CHECK: "1" },
-    }).output();
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
-  };
-  const status = await as("status");
-  assert.equal(status.code, 5, status.stderr);
-  assert.match(status.stderr, /^almenad: Cannot reach almenad: permission denied at [^\n]+\n$/);
-  const doctor = await as("doctor", "--format", "json");
-  assert.equal(doctor.code, 5);
-  const findings = JSON.parse(doctor.stdout)["findings"] as Finding[];
-  assert.match(findings.find(({ check }) => check === "socket")?.message ?? "", /permission/);
-  assert.ok(findings.some(({ check, severity }) => check === "folder" && severity === "error"));
-});
+// From source the runtime may lie where only root can look.
+const EXECUTABLE = { name: "executable", isMet: Boolean(process.env["ALMENAD_EXECUTABLE"]) };
 
-// The executable can be run by anybody; from source the runtime lies where only root may look.
-function stranger(cli: Cli): { executable: string | undefined; args: string[] } {
-  const executable = process.env["ALMENAD_EXECUTABLE"];
-  const args = ["--reuid", "54321", "--regid", "54321", "--clear-groups"];
-  return {
-    executable: executable && "setpriv",
-    args: [...args, executable ?? "", "--data-dir", cli.dataDir],
-  };
-}
+testNeeding(
+  [linuxRoot(), program("setpriv"), EXECUTABLE],
+  "another uid is refused at the socket",
+  async () => {
+    await using cli = await Cli.create();
+    assert.equal((await cli.run("start")).code, 0);
+    await chmod(cli.dataDir, 0o755); // the temporary folder; what is below is the daemon's
+    const as = async (...words: string[]) => {
+      const user = ["--reuid", "54321", "--regid", "54321", "--clear-groups"];
+      const output = await new Deno.Command("setpriv", {
+        args: [...user, ...almenadCommand(), "--data-dir", cli.dataDir, ...words],
+        env: { HOME: "/tmp", DENO_DIR: "/tmp/almenad-stranger", DENO_NO_UPDATE_CHECK: "1" },
+      }).output();
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr) };
+    };
+    const status = await as("status");
+    assert.equal(status.code, 5, status.stderr);
+    assert.match(status.stderr, /^almenad: Cannot reach almenad: permission denied at [^\n]+\n$/);
+    const doctor = await as("doctor", "--format", "json");
+    assert.equal(doctor.code, 5);
+    const findings = JSON.parse(doctor.stdout)["findings"] as Finding[];
+    assert.match(findings.find(({ check }) => check === "socket")?.message ?? "", /permission/);
+    assert.ok(findings.some(({ check, severity }) => check === "folder" && severity === "error"));
+  },
+);
 
 testNeeding([linuxRoot()], "doctor finds a full disk, and start says so", async () => {
   await using cli = await Cli.create();
