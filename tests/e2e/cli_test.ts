@@ -1,6 +1,6 @@
 /** Commands of people, run as they would type them. */
 import assert from "node:assert/strict";
-import { stat, writeFile } from "node:fs/promises";
+import { stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "../../src/client/mod.ts";
 import { Cli } from "../support/cli.ts";
@@ -149,6 +149,33 @@ Deno.test("files copy waits for the end and shows one result", async () => {
   assert.match(missing.stderr, /^almenad: Cannot copy .*\n$/);
   const jobs = await cli.json("jobs");
   assert.equal((jobs.value["jobs"] as unknown[]).length, 1);
+});
+
+Deno.test("files copy ends with exit 130 at Ctrl-C, and its job with it", async () => {
+  await using cli = await Cli.create();
+  await cli.run("start");
+  await using folder = await tempFolder();
+  const from = join(folder.path, "from.bin");
+  const to = join(folder.path, "to.bin");
+  await writeFile(from, "");
+  await truncate(from, 1_000_000_000);
+  await using copy = cli.follow("files", "copy", from, to, "--method", "streaming");
+  const status = async () =>
+    ((await cli.json("jobs")).value["jobs"] as { status: string }[]).at(-1)?.status;
+  await waitFor("running job", async () => await status() === "Running");
+  assert.equal((await copy.stop("SIGINT")).code, 130);
+  await waitFor("end of the job", async () => await status() === "Cancelled");
+  await assert.rejects(stat(to), { code: "ENOENT" });
+});
+
+Deno.test("a request id of a client stands in the daemon's log", async () => {
+  await using cli = await Cli.create();
+  await cli.run("start");
+  await using client = new Client({ dataDir: cli.dataDir });
+  await client.action("libraries.create", { name: "films" }, { requestId: "my-request" });
+  const { stdout } = await cli.run("logs", "--format", "json");
+  assert.match(stdout, /"requestId":"my-request"/);
+  assert.ok(!stdout.includes("films"), "payloads are nobody's business");
 });
 
 Deno.test("call reads JSON from its line and from standard input, words, and streams", async () => {
