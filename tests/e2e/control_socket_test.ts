@@ -119,6 +119,17 @@ Deno.test("kill -9 amid the calls of 50 clients: each is told within 1 s, the ne
   await next.stop();
 });
 
+Deno.test("a daemon starts in order: its folder, its store, its doors, its word that it is ready", async () => {
+  await using daemon = await startDaemon({ env: { RUST_LOG: "debug" } });
+  const started = await waitFor("the last service", () => {
+    const names = [...daemon.stderr.matchAll(/Service started service='([\w-]+)'/g)]
+      .map(([, name = ""]) => name);
+    return names.includes("announcer") && names;
+  });
+  const wanted = ["data-folder", "libraries", "swarm", "grpc", "rest", "control", "announcer"];
+  assert.deepEqual(started.filter((name) => wanted.includes(name)), wanted);
+});
+
 Deno.test("a second start says already running with exit code 3, and disturbs nobody", async () => {
   await using daemon = await startDaemon();
   const second = await runAlmenad(["--data-dir", daemon.dataDir]);
