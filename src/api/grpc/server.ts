@@ -182,14 +182,16 @@ export class GrpcServer<Components> implements Service {
   async #answer(wire: string, rpc: string, call: UnaryCall): Promise<Buffer> {
     const codec = (await loadCodecs())(DAEMON_SERVICE, rpc);
     const request = codec.decode(call.request);
-    return codec.encode(await this.#components.registry.call(wire, request, abortSignalOf(call)));
+    const caller = new AbortController();
+    const onCancelled = () => caller.abort();
+    call.once("cancelled", onCancelled);
+    try {
+      return codec.encode(await this.#components.registry.call(wire, request, caller.signal));
+    } finally {
+      // grpc-js says "cancelled" of answered calls too, and each abort makes an error with a stack.
+      call.removeListener("cancelled", onCancelled);
+    }
   }
-}
-
-function abortSignalOf(call: UnaryCall): AbortSignal {
-  const controller = new AbortController();
-  call.on("cancelled", () => controller.abort());
-  return controller.signal;
 }
 
 function bind(server: Server, endpoint: Endpoint): Promise<number> {
