@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { posix, win32 } from "node:path";
+import { DaemonError } from "../core/mod.ts";
 
 /** The application id that names the data folder on every system. */
 export const APPLICATION_ID = "network.almena.daemon";
@@ -34,6 +35,7 @@ export interface DataDirsInput {
 /**
  * The folders for a system, by flags, environment and the platform's custom.
  *
+ * @throws {DaemonError} `invalid_argument` for an empty `--data-dir`.
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -54,6 +56,9 @@ export function dataDirs(input: DataDirsInput): DataDirs {
 }
 
 function baseDir(input: DataDirsInput, path: typeof posix): string {
+  if (input.dataDir === "") {
+    throw new DaemonError("invalid_argument", 'Cannot use --data-dir "": it names no folder');
+  }
   if (input.dataDir) return input.dataDir;
   if (input.isDev) return input.env["ALMENAD_DATA_DIR"] || path.join(input.cwd, "workspace");
   const home = input.home ?? homedir();

@@ -59,3 +59,15 @@ Deno.test("dataDirs() has four folders inside", () => {
   });
   assert.equal(dirs({ platform: "win32", dataDir: "E:\\a" }).logs, "E:\\a\\logs");
 });
+
+Deno.test("dataDirs() refuses an empty --data-dir", () => {
+  const input = {
+    platform: "linux",
+    isDev: false,
+    dataDir: "",
+    env: {},
+    home: "/home/a",
+    cwd: "/",
+  };
+  assert.throws(() => dataDirs(input), /Cannot use --data-dir "": it names no folder/);
+});
