@@ -8,6 +8,7 @@ import {
   type CliActions,
   configText,
   EXIT,
+  exitCodeOf,
   type GlobalFlags,
   type Output,
   type OutputFormat,
@@ -73,6 +74,7 @@ async function runAsService(output: Output, flags: GlobalFlags): Promise<number>
   const { runWindowsService } = await import("./system/windows_service.ts");
   return await runWindowsService({
     run: (signal, onReady) => runDaemon(output, flags, { signal, onReady }),
+    exitCodeOf,
   });
 }
 
@@ -112,9 +114,11 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, "utf8");
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return undefined;
-    throw new DaemonError("permission_denied", `Cannot read ${path}: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new DaemonError(
+      "permission_denied",
+      `Cannot read ${path}: ${messageOf(cause)}; make it a file that this user can read`,
+      { cause },
+    );
   }
 }
 

@@ -1,7 +1,12 @@
 /** The composition root: configuration in, ordered services out. */
-import { mkdirSync } from "node:fs";
 import process from "node:process";
-import { addGauges, assembleDoors, assembleNetwork, droppedCounts } from "./assembly/mod.ts";
+import {
+  addGauges,
+  assembleDoors,
+  assembleNetwork,
+  droppedCounts,
+  watchedListeners,
+} from "./assembly/mod.ts";
 import { type Config, type DataDirs, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
 import {
   Daemon,
@@ -24,6 +29,7 @@ import {
   endLogging,
   fitCaps,
   ListenerWatchdog,
+  makeFolders,
   OnlineGeolocation,
   openFileLimit,
   runCommand,
@@ -69,10 +75,13 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
   const applyLogFilter = ({ log: filter }: Config) =>
     configureLogging(parseLogFilter(filter), { file: logFile, terminal });
   try {
-    for (const folder of [options.dirs.data, options.dirs.config, options.dirs.logs]) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-    }
+    const { base, data, config, logs } = options.dirs;
+    makeFolders(base, [data, config, logs]);
     applyLogFilter(options.config.config);
+    logFile.write("");
+    if (logFile.problem) {
+      log.warn("Log file cannot be written, its lines are lost", { reason: logFile.problem });
+    }
     const identity = await loadIdentity(options.dirs.data);
     const parts = buildParts(options, identity);
     const supervisor = new SdNotifier({ clock: systemClock, run: runCommand }, {
@@ -151,11 +160,7 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
     clock: systemClock,
     health,
     giveUp: options.giveUp,
-    listeners: [
-      { component: "grpc", addresses: () => grpc.endpoints() },
-      { component: "rest", addresses: () => rest.endpoints() },
-      { component: "swarm", addresses: () => swarm.listenEndpoints() },
-    ],
+    listeners: watchedListeners({ grpc, rest, swarm }),
   });
   return {
     services: [...network.services, grpc, rest, network.mdns, watchdog, announcer(events, state)],

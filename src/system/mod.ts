@@ -2,7 +2,7 @@
 export { ASSET_FILES, readAsset } from "./assets.ts";
 export { runCommand } from "./command.ts";
 export { CountryTable } from "./country.ts";
-export { AlreadyRunningError, DataLock, readPid } from "./data_lock.ts";
+export { AlreadyRunningError, DataLock, makeFolders, readPid } from "./data_lock.ts";
 export { type ConnectionCaps, DEFAULT_CAPS, fitCaps, openFileLimit } from "./fd_budget.ts";
 export { type Geolocation, GeolocationJson, OnlineGeolocation } from "./geolocation.ts";
 export { ListenerWatchdog, type WatchedListener } from "./listener_watchdog.ts";
