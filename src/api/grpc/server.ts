@@ -1,8 +1,10 @@
 import {
+  logVerbosity,
   type sendUnaryData,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Buffer } from "node:buffer";
@@ -120,6 +122,16 @@ export class GrpcServer<Components> implements Service {
     server.forceShutdown();
   }
 
+  /** Ends what is open and listens anew at the same addresses; for a listener that went deaf. */
+  async reopen(): Promise<void> {
+    const [endpoint] = this.#endpoints;
+    if (!endpoint) return;
+    const endpoints = this.#endpoints;
+    await this.stop();
+    this.#endpoints = endpoints; // these are to be listened at, whatever comes of it
+    await this.#bindAll(endpoint.port);
+  }
+
   // All hosts share one port; on a machine without IPv6 the IPv4 address alone has to do.
   async #bindAll(port: number): Promise<void> {
     const server = this.#createServer();
@@ -143,6 +155,7 @@ export class GrpcServer<Components> implements Service {
   }
 
   #createServer(): Server {
+    setLogVerbosity(logVerbosity.NONE); // what it has to say comes as errors, too
     const server = new Server({
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
@@ -205,7 +218,7 @@ function bind(server: Server, endpoint: Endpoint): Promise<number> {
 }
 
 function isMissingFamily(failure: unknown): boolean {
-  return /EADDRNOTAVAIL|EAFNOSUPPORT|assign requested address|not supported/i.test(
+  return /EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL|assign requested address|not supported/i.test(
     messageOf(failure),
   );
 }
