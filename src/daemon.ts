@@ -1,12 +1,6 @@
 /** The composition root: configuration in, ordered services out. */
 import process from "node:process";
-import {
-  addGauges,
-  assembleDoors,
-  assembleNetwork,
-  droppedCounts,
-  watchedListeners,
-} from "./assembly/mod.ts";
+import { addGauges, assembleDoors, assembleNetwork, droppedCounts } from "./assembly/mod.ts";
 import { type Config, type DataDirs, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
 import {
   Daemon,
@@ -160,7 +154,11 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
     clock: systemClock,
     health,
     giveUp: options.giveUp,
-    listeners: watchedListeners({ grpc, rest, swarm }),
+    listeners: [
+      { component: "grpc", addresses: () => grpc.endpoints() },
+      { component: "rest", addresses: () => rest.endpoints() },
+      { component: "swarm", addresses: () => swarm.listenEndpoints() },
+    ],
   });
   return {
     services: [...network.services, grpc, rest, network.mdns, watchdog, announcer(events, state)],
