@@ -11,5 +11,6 @@ export { planInstall, planUninstall, ServiceManager, servicePlatform } from "./s
 export { DailyLogFile } from "./log_file.ts";
 export { configureLogging, endLogging, terminal } from "./logging.ts";
 export { SdNotifier } from "./sd_notify.ts";
+export { StartMemory } from "./start_memory.ts";
 export { type SystemInfo, systemInfo } from "./system_info.ts";
 export { runtimeWarning, VERSION, type VersionInfo, versionInfo } from "./version.ts";
