@@ -1,6 +1,12 @@
 /** The composition root: configuration in, ordered services out. */
 import process from "node:process";
-import { addGauges, assembleDoors, assembleNetwork, droppedCounts } from "./assembly/mod.ts";
+import {
+  addGauges,
+  assembleDoors,
+  assembleNetwork,
+  droppedCounts,
+  watchedListeners,
+} from "./assembly/mod.ts";
 import { type Config, type DataDirs, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
 import {
   Daemon,
@@ -29,6 +35,7 @@ import {
   runCommand,
   runtimeWarning,
   SdNotifier,
+  StartMemory,
   systemInfo,
   terminal,
   versionInfo,
@@ -154,14 +161,18 @@ function buildParts(options: DaemonOptions, identity: Identity): Parts {
     clock: systemClock,
     health,
     giveUp: options.giveUp,
-    listeners: [
-      { component: "grpc", addresses: () => grpc.endpoints() },
-      { component: "rest", addresses: () => rest.endpoints() },
-      { component: "swarm", addresses: () => swarm.listenEndpoints() },
-    ],
+    listeners: watchedListeners({ grpc, rest, swarm }),
   });
   return {
-    services: [...network.services, grpc, rest, network.mdns, watchdog, announcer(events, state)],
+    services: [
+      ...network.services,
+      grpc,
+      rest,
+      network.mdns,
+      watchdog,
+      new StartMemory({ clock: systemClock }),
+      announcer(events, state),
+    ],
     state,
     health,
     reload: network.reload,

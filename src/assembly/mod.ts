@@ -2,3 +2,4 @@
 export { assembleDoors } from "./doors.ts";
 export { addGauges, droppedCounts } from "./figures.ts";
 export { assembleNetwork } from "./network.ts";
+export { watchedListeners } from "./watched.ts";

@@ -122,6 +122,16 @@ export class GrpcServer<Components> implements Service {
     server.forceShutdown();
   }
 
+  /** Ends what is open and listens anew at the same addresses; for a listener that went deaf. */
+  async reopen(): Promise<void> {
+    const [endpoint] = this.#endpoints;
+    if (!endpoint) return;
+    const endpoints = this.#endpoints;
+    await this.stop();
+    this.#endpoints = endpoints; // these are to be listened at, whatever comes of it
+    await this.#bindAll(endpoint.port);
+  }
+
   // All hosts share one port; on a machine without IPv6 the IPv4 address alone has to do.
   async #bindAll(port: number): Promise<void> {
     const server = this.#createServer();

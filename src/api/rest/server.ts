@@ -93,6 +93,15 @@ export class RestServer<Components> implements Service {
     await promise;
   }
 
+  /** Ends what is open and listens anew at the same address; for a listener that went deaf. */
+  async reopen(): Promise<void> {
+    const endpoint = this.#endpoint;
+    if (!endpoint) return;
+    await this.stop();
+    this.#endpoint = endpoint; // it is to be listened at, whatever comes of it
+    await this.#bind(endpoint);
+  }
+
   #bind(endpoint: Endpoint): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const server = createServer((request, response) =>
