@@ -33,3 +33,4 @@ export { Metrics } from "./metrics.ts";
 export { type CallObserver, OperationRegistry, type OperationRegistryInit } from "./registry.ts";
 export { Daemon, type DaemonInit, type Service } from "./service.ts";
 export { type BackoffInit, backoffMs, pause, withDeadline } from "./time.ts";
+export { releaseWhenClosed } from "./sockets.ts";

@@ -1,7 +1,7 @@
 import type { Listener, Transport, Upgrader } from "@libp2p/interface";
 import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
 import type { Server, Socket } from "node:net";
-import { guard } from "../core/mod.ts";
+import { guard, releaseWhenClosed } from "../core/mod.ts";
 
 /** Decides about a socket before any protocol is spoken on it. */
 export type SocketGate = (socket: Socket) => boolean;
@@ -55,6 +55,7 @@ function guardListener(listener: Listener, init: GuardedTcpInit): Listener {
   server.on("connection", (socket: Socket) => {
     socket.on("error", () => undefined); // reported again as the end of the connection
     guard("accept a swarm connection", () => {
+      releaseWhenClosed(socket);
       if (!init.acceptSocket(socket)) return void socket.destroy();
       socket.setNoDelay(true);
       accept?.call(server, socket);

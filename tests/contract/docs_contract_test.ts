@@ -6,7 +6,7 @@ import { type CliActions, EXIT, runCli } from "../../src/cli/mod.ts";
 import { operations } from "../../src/operations/mod.ts";
 import { GrpcClient } from "../support/grpc_client.ts";
 import { OpenDoors } from "../support/open_doors.ts";
-import { readText, ROOT } from "../support/source_tree.ts";
+import { filesBelow, linkedFiles, readText, ROOT } from "../support/source_tree.ts";
 
 const readme = readText("README.md");
 const settings = JSON.parse(readText("deno.json")) as {
@@ -144,4 +144,17 @@ Deno.test("the tree has what it was given", () => {
   for (const path of [...paths, ...platforms, "deno.lock", "README.md", ".ci/run"]) {
     assert.ok(existsSync(join(ROOT, path)), path);
   }
+});
+
+Deno.test("links between the documents lead to files", () => {
+  const lost = [
+    ...filesBelow("docs", ".md"),
+    ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md"]
+      .map((path) => ({ path, text: readText(path) })),
+  ]
+    .flatMap((file) =>
+      linkedFiles(file).filter((path) => !existsSync(join(ROOT, path)))
+        .map((path) => `${file.path}: ${path}`)
+    );
+  assert.deepEqual(lost, []);
 });

@@ -1,7 +1,7 @@
 /** The project's files and who imports whom, for tests that hold the rules of the house. */
 import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -82,6 +82,12 @@ function ownPath(specifier: string): string | undefined {
   if (!specifier.startsWith("file:")) return undefined;
   const path = slashed(relative(ROOT, fileURLToPath(specifier)));
   return path.startsWith("..") || path.includes("node_modules") ? undefined : path;
+}
+
+/** Paths that the links of a Markdown file lead to, from the project's folder. */
+export function linkedFiles({ path, text }: SourceFile): string[] {
+  return [...text.matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]
+    .map(([, target = ""]) => slashed(join(dirname(path), target)));
 }
 
 function slashed(path: string): string {

@@ -1,6 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { guard, type Health, type OperationRegistry, type Service } from "../../core/mod.ts";
+import {
+  guard,
+  type Health,
+  type OperationRegistry,
+  releaseWhenClosed,
+  type Service,
+} from "../../core/mod.ts";
 import { type ConnectionCounts, ConnectionPlaces, type Place } from "../connection_places.ts";
 import { bindOrNext, checkLoopback, type Endpoint, formatEndpoint } from "../listen.ts";
 
@@ -114,7 +120,10 @@ export class RestServer<Components> implements Service {
     server.maxHeadersCount = MAX_HEADERS;
     server.on("connection", (socket) => {
       socket.on("error", () => undefined);
-      guard("accept an HTTP connection", () => this.#admit(socket));
+      guard("accept an HTTP connection", () => {
+        releaseWhenClosed(socket);
+        this.#admit(socket);
+      });
     });
     server.on("clientError", (_error, socket) => socket.destroy());
     server.once("error", reject);
