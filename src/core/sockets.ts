@@ -5,7 +5,7 @@ const OWNER = "ownerSymbol";
 const KEEPS_HANDLES = Deno.version.deno.startsWith("2.7.");
 
 /**
- * Lets go of an accepted connection once it is closed. Deno 2.7 keeps the handle of every one for
+ * Lets go of a connection once it is closed. Deno 2.7 keeps the handle of every accepted one for
  * ever, and with it the socket and whatever listens to it: 12 KiB for a connection of the swarm,
  * measured. Without the link from handle to socket a few hundred bytes stay.
  */

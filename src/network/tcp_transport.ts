@@ -34,7 +34,9 @@ export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) =>
 
 function withoutDelay(upgrader: Upgrader): Upgrader {
   const upgradeOutbound: Upgrader["upgradeOutbound"] = (connection, options) => {
-    (connection as unknown as { socket?: Socket }).socket?.setNoDelay(true);
+    const { socket } = connection as unknown as { socket?: Socket };
+    socket?.setNoDelay(true);
+    if (socket) releaseWhenClosed(socket);
     return upgrader.upgradeOutbound(connection, options);
   };
   return new Proxy(upgrader, {
