@@ -13,6 +13,7 @@ export {
 } from "./event_bus.ts";
 export { guard } from "./guard.ts";
 export { Health, type HealthEntry } from "./health.ts";
+export { kept } from "./kept.ts";
 export {
   type FolderLogger,
   LOG_LEVELS,
