@@ -44,6 +44,9 @@ export const PERMISSIONS = [
   "--no-prompt",
 ] as const;
 
+/** The daemon gives back the memory of its start, which needs the engine's collector. */
+const V8_FLAGS = "--v8-flags=--expose-gc";
+
 /** How an executable is made. */
 export interface CompileInit {
   /** One of {@link TARGETS}; this machine when absent. */
@@ -117,7 +120,7 @@ function commit(): string {
 }
 
 function runCompiler(folder: string, bundle: string, output: string, target?: string): void {
-  const args = ["compile", "--no-check", "--unstable-net", ...PERMISSIONS];
+  const args = ["compile", "--no-check", "--unstable-net", V8_FLAGS, ...PERMISSIONS];
   if (target) args.push("--target", target);
   args.push("--include", join(folder, "assets"), "--output", output, bundle);
   const { status, stderr } = spawnSync(Deno.execPath(), args, {

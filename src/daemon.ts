@@ -1,5 +1,4 @@
 /** The composition root: configuration in, ordered services out. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import {
@@ -9,7 +8,7 @@ import {
   type Counted,
   type Doors,
   droppedCounts,
-  type NetworkParts,
+  watchedListeners,
 } from "./assembly/mod.ts";
 import { type Config, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
 import {
@@ -40,11 +39,13 @@ import {
   listInstances,
   loadAdminToken,
   LogHub,
+  makeFolders,
   OnlineGeolocation,
   openFileLimit,
   runCommand,
   runtimeWarning,
   SdNotifier,
+  StartMemory,
   systemInfo,
   terminal,
   versionInfo,
@@ -97,10 +98,13 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
       ...options.isBackground ? {} : { terminal },
     });
   try {
-    for (const folder of [options.dirs.data, options.dirs.config, options.dirs.logs]) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-    }
+    const { base, data, config, logs } = options.dirs;
+    makeFolders(base, [data, config, logs]);
     applyLogFilter(options.config.config);
+    logFile.write("");
+    if (logFile.problem) {
+      log.warn("Log file cannot be written, its lines are lost", { reason: logFile.problem });
+    }
     const identity = await loadIdentity(options.dirs.data);
     const adminToken = await loadAdminToken(
       options.config.config.admin_token_file || join(options.dirs.daemon, "admin_token"),
@@ -193,12 +197,15 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   });
   const { grpc, rest, control } = doors;
   addGauges(metrics, state, { network, doors });
-  const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
+  const watchdog = new ListenerWatchdog({
+    ...{ clock: systemClock, health, giveUp: options.giveUp },
+    listeners: watchedListeners(doors, network.swarm),
+  });
   const outside: Service[] = isNetworked ? [...network.services] : [];
   return {
     services: [
       ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
-      ...[watchdog, control, announcer(events, state)],
+      ...[watchdog, control, new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],
     state,
     health,
@@ -225,27 +232,6 @@ function describeDaemon(
     uptimeMs: () => performance.now(),
     counters: () => droppedCounts(parts()),
   };
-}
-
-function createWatchdog(
-  { health, giveUp, doors, network }: {
-    health: Health;
-    giveUp(reason: string): void;
-    doors: Doors;
-    network: NetworkParts;
-  },
-): ListenerWatchdog {
-  return new ListenerWatchdog({
-    clock: systemClock,
-    health,
-    giveUp,
-    listeners: [
-      { component: "grpc", addresses: () => doors.grpc.endpoints() },
-      { component: "rest", addresses: () => doors.rest.endpoints() },
-      { component: "control", addresses: () => doors.control.endpoints() },
-      { component: "swarm", addresses: () => network.swarm.listenEndpoints() },
-    ],
-  });
 }
 
 function connectionCaps(): ConnectionCaps {

@@ -7,6 +7,7 @@ import {
   BACKGROUND_VARIABLE,
   configText,
   EXIT,
+  exitCodeOf,
   type GlobalFlags,
   type Output,
   runForeground,
@@ -71,6 +72,7 @@ export async function runAsService(output: Output, flags: GlobalFlags): Promise<
   const { runWindowsService } = await import("./system/windows_service.ts");
   return await runWindowsService({
     run: (signal, onReady) => runDaemon(output, flags, { signal, onReady }),
+    exitCodeOf,
   });
 }
 
@@ -123,9 +125,11 @@ async function readIfThere(path: string): Promise<string | undefined> {
     return await readFile(path, "utf8");
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return undefined;
-    throw new DaemonError("permission_denied", `Cannot read ${path}: ${messageOf(cause)}`, {
-      cause,
-    });
+    throw new DaemonError(
+      "permission_denied",
+      `Cannot read ${path}: ${messageOf(cause)}; make it a file that this user can read`,
+      { cause },
+    );
   }
 }
 

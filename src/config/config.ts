@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from "node:net";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
 import { DaemonError, messageOf } from "../core/mod.ts";
@@ -15,6 +16,10 @@ export const DEFAULT_GEOLOCATION_URL = "https://ipapi.co/json/";
 const HostPort = z.string().refine((text) => parseHostPort(text) !== undefined, {
   error: 'expected "host:port", such as 127.0.0.1:8080 or [::1]:50051',
 });
+const ListenAddresses = z.string().refine(isListenList, {
+  error: "expected TCP multiaddrs, comma-separated, such as " +
+    "/ip4/0.0.0.0/tcp/4001,/ip6/::/tcp/4001",
+});
 const Filter = z.string().superRefine((text, context) => {
   try {
     parseLogFilter(text);
@@ -27,7 +32,7 @@ const Filter = z.string().superRefine((text, context) => {
 export const ConfigSchema = z.strictObject({
   grpc_addr: HostPort.default(DEFAULT_GRPC_ADDR),
   rest_addr: HostPort.default(DEFAULT_REST_ADDR),
-  p2p_listen: z.string().min(1).default(DEFAULT_P2P_LISTEN),
+  p2p_listen: ListenAddresses.default(DEFAULT_P2P_LISTEN),
   bootstrap_peers: z.string().default(""),
   log: Filter.default("info"),
   allow_remote: z.boolean().default(false),
@@ -119,6 +124,17 @@ export function parseHostPort(text: string): { host: string; port: number } | un
   const port = Number(match?.[3]);
   if (!host || !Number.isInteger(port) || port > 65_535) return undefined;
   return { host, port };
+}
+
+function isListenList(text: string): boolean {
+  const addresses = text.split(",").map((address) => address.trim()).filter(Boolean);
+  return addresses.length > 0 && addresses.every(isListenAddress);
+}
+
+function isListenAddress(address: string): boolean {
+  const match = /^(?:\/ip6zone\/[^/]+)?\/(ip4|ip6)\/([^/]+)\/tcp\/(\d{1,5})$/.exec(address);
+  const [, family, host = "", port] = match ?? [];
+  return (family === "ip4" ? isIPv4(host) : isIPv6(host)) && Number(port) <= 65_535;
 }
 
 function fromEnvironment(env: ConfigSources["env"]): Record<string, unknown> {

@@ -6,13 +6,14 @@ import { peerIdFromString } from "@libp2p/peer-id";
 import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
+import type { Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { type Clock, DaemonError, guard, logger, messageOf, type Service } from "../core/mod.ts";
 import type { Timer } from "../core/mod.ts";
 import { isLoopback } from "./addresses.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import type { PeerBook } from "./peer_book.ts";
-import { guardedTcp } from "./tcp_transport.ts";
+import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
 /** A connection without a byte in either direction for so long is closed, contract 1.4. */
 export const IDLE_TIMEOUT_MS = 60_000;
@@ -20,6 +21,8 @@ export const IDLE_TIMEOUT_MS = 60_000;
 export const PING_INTERVAL_MS = 15_000;
 /** Longest wait for the answer to a ping that decides about a peer's presence, contract 1.5. */
 export const PRESENCE_PING_MS = 3_000;
+/** Connections that admission has ended and libp2p still counts: it would close a newcomer for them. */
+const EVICTION_SLACK = 8;
 /** How often the machine's addresses are read again. */
 export const ADDRESS_REFRESH_MS = 5_000;
 /** How often libp2p's memory of peers that left is emptied. */
@@ -66,6 +69,7 @@ export class Swarm implements Service {
   #ownAddresses = "";
   // Connections between which libp2p has told us "open" and "close".
   readonly #open = new Set<string>();
+  readonly #servers = new Set<Server>();
 
   constructor(components: SwarmComponents, init: SwarmInit) {
     this.#components = components;
@@ -113,6 +117,7 @@ export class Swarm implements Service {
     for (const timer of this.#timers.splice(0)) timer.cancel();
     const node = this.#node;
     this.#node = undefined;
+    this.#servers.clear();
     await node?.stop();
   }
 
@@ -139,6 +144,11 @@ export class Swarm implements Service {
       byListener.set(listener, { host, port: Number(port) });
     }
     return [...byListener.values()];
+  }
+
+  /** Every listener listens anew at its address, for one that went deaf; connections stay. */
+  async reopen(): Promise<void> {
+    for (const server of this.#servers) await reopenServer(server);
   }
 
   /**
@@ -209,6 +219,7 @@ export class Swarm implements Service {
       transports: [
         guardedTcp({
           acceptSocket: (socket) => this.admission.acceptSocket(socket),
+          onServer: (server) => this.#servers.add(server),
           inboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
           outboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
         }),
@@ -217,7 +228,7 @@ export class Swarm implements Service {
       streamMuxers: [yamux()],
       connectionGater: { ...this.admission.gater(), denyDialMultiaddr: () => false },
       connectionManager: {
-        maxConnections: this.#init.maxConnections,
+        maxConnections: this.#init.maxConnections + EVICTION_SLACK,
         inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
         // Admission decides about strangers; libp2p's own counts lump them all together.
         maxIncomingPendingConnections: Number.MAX_SAFE_INTEGER,

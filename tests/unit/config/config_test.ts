@@ -136,7 +136,12 @@ Deno.test("resolveConfig() names the flag or variable that makes no sense", () =
   const table: [sources: Partial<ConfigSources>, name: RegExp][] = [
     [{ flags: { grpc_addr: "50051" } }, /^Cannot use --grpc-addr "50051".*expected "host:port"/],
     [{ flags: { rest_addr: ":80" } }, /--rest-addr ":80"/],
-    [{ flags: { p2p_listen: "" } }, /--p2p-listen/],
+    [{ flags: { p2p_listen: "" } }, /--p2p-listen "".*expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: " , " } }, /expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: "/ip4/300.0.0.1/tcp/0" } }, /expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: "/ip4/127.0.0.1/tcp/65536" } }, /expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: "/ip4/0.0.0.0/tcp/0,/ip4/0.0.0.0/udp/0/quic-v1" } }, /p2p-listen/],
+    [{ env: { P2P_LISTEN: "nowhere" } }, /P2P_LISTEN "nowhere" from the environment/],
     [{ env: { GRPC_ADDR: "nowhere" } }, /GRPC_ADDR "nowhere".*the environment/],
     [{ env: { RUST_LOG: "loud" } }, /RUST_LOG "loud"/],
   ];

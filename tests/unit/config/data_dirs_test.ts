@@ -84,3 +84,15 @@ Deno.test("dataDirs() refuses a name that no instance may have", () => {
   }
   assert.equal(dirs({ platform: "linux", instance: "x".repeat(64) }).instance, "x".repeat(64));
 });
+
+Deno.test("dataDirs() refuses an empty --data-dir", () => {
+  const input = {
+    platform: "linux",
+    isDev: false,
+    dataDir: "",
+    env: {},
+    home: "/home/a",
+    cwd: "/",
+  };
+  assert.throws(() => dataDirs(input), /Cannot use --data-dir "": it names no folder/);
+});
