@@ -47,7 +47,6 @@ export {
   type CallContext,
   type CallOperation,
   type Operation,
-  type OperationKind,
   type OperationScope,
   query,
   stream,

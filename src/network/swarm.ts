@@ -7,11 +7,10 @@ import { type Ping, ping } from "@libp2p/ping";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
 import type { Server } from "node:net";
-import { networkInterfaces } from "node:os";
-import { type Clock, DaemonError, guard, logger, messageOf, type Service } from "../core/mod.ts";
+import { type Clock, DaemonError, guard, logger, type Service } from "../core/mod.ts";
 import type { Timer } from "../core/mod.ts";
-import { isLoopback } from "./addresses.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
+import { endpointsOf, listenProblem, usableAddresses } from "./listen_addresses.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
@@ -87,7 +86,7 @@ export class Swarm implements Service {
    *   by name.
    */
   async start(): Promise<void> {
-    const listen = this.#usableListenAddresses();
+    const listen = usableAddresses(this.#init.listen, this.#init.isListenOptional);
     try {
       this.#node = await this.#createNode(listen);
       this.#watch(this.#node);
@@ -134,16 +133,7 @@ export class Swarm implements Service {
 
   /** Where the TCP listeners can be reached on this machine, one address each. */
   listenEndpoints(): { host: string; port: number }[] {
-    const byListener = new Map<string, { host: string; port: number }>();
-    for (const address of this.listenAddresses()) {
-      const [, family = "", host = "", , port = ""] = address.split("/");
-      const listener = `${family}/${port}`;
-      if (!/^ip[46]$/.test(family)) continue;
-      // One on every address is dialled on loopback, which stays; another only where it listens.
-      if (byListener.has(listener) && !isLoopback(address)) continue;
-      byListener.set(listener, { host, port: Number(port) });
-    }
-    return [...byListener.values()];
+    return endpointsOf(this.listenAddresses());
   }
 
   /** Every listener listens anew at its address, for one that went deaf; connections stay. */
@@ -287,29 +277,8 @@ export class Swarm implements Service {
     this.#components.peers.setOwnAddresses(addresses);
     if (!isFirst) this.#components.onAddressesChanged();
   }
-
-  #usableListenAddresses(): string[] {
-    const listen = [...this.#init.listen];
-    if (!this.#init.isListenOptional || hasIpv6()) return listen;
-    log.warn("This machine has no IPv6; listening on IPv4 alone");
-    return listen.filter((address) => !address.startsWith("/ip6/"));
-  }
-}
-
-// libp2p tells each address's error with its stack, on many lines; the reasons are what helps.
-function listenProblem(cause: unknown): string {
-  const message = messageOf(cause);
-  const reasons = [...message.matchAll(/^ {2}\/\S+: \w*Error: (.+)$/gm)].map(([, reason]) =>
-    reason
-  );
-  return reasons.length > 0 ? reasons.join("; ") : message.split("\n")[0] ?? "";
 }
 
 function withoutPeerId(address: Multiaddr): string {
   return address.toString().replace(/\/p2p\/[^/]+$/, "");
-}
-
-// Loopback has ::1 wherever the system speaks IPv6 at all.
-function hasIpv6(): boolean {
-  return Object.values(networkInterfaces()).flat().some((address) => address?.family === "IPv6");
 }

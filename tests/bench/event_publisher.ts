@@ -33,7 +33,10 @@ const server = new ControlServer<Parts>({
   clock: systemClock,
   random: systemRandom,
   shutDown: () => undefined,
-}, { place: controlPlaces(join(process.argv[2] ?? "", "daemon", "daemon.sock")) });
+}, {
+  place: controlPlaces(join(process.argv[2] ?? "", "daemon", "daemon.sock")),
+  maxConnections: 101, // 100 that read and one that does not
+});
 await server.start();
 print("ready");
 let done = 0;

@@ -21,11 +21,15 @@ const TASKS = [
   ...["package", "package:linux", "package:darwin", "package:windows"],
 ];
 
-/** Command lines of the README's shell blocks, comments and continuations resolved. */
+/** Sections that tests/e2e/readme_test.ts types into a real shell. */
+const TYPED = /^#{2,3} (REST|GraphQL|The socket by hand)\n[\s\S]*?(?=^#)/gm;
+
+/** Command lines of the README's other shell blocks, comments and continuations resolved. */
 function shellLines(): string[] {
-  return [...readme.matchAll(/```sh\n([\s\S]*?)```/g)]
+  return [...readme.replaceAll(TYPED, "").matchAll(/```sh\n([\s\S]*?)```/g)]
     .flatMap(([, block = ""]) => block.replaceAll(/\\\n\s*/g, " ").split("\n"))
     .map((line) => line.replace(/\s+# .*$/, "").trim())
+    .map((line) => line.replace(/^source <\((.*)\)$/, "$1").replace(/ \| source$/, ""))
     .filter(Boolean);
 }
 
@@ -38,7 +42,7 @@ const IDLE: CliActions = {
   validateConfig: () => Promise.resolve(EXIT.ok),
   service: () => Promise.resolve(EXIT.ok),
   client: () => Promise.resolve(EXIT.ok),
-  operation: () => Promise.resolve(undefined),
+  operation: () => Promise.resolve(EXIT.ok),
   complete: () => Promise.resolve(EXIT.ok),
 };
 
@@ -50,6 +54,10 @@ async function almenad(words: readonly string[]): Promise<{ code: number; said: 
 
 /** Checks of a README line, by its first word. */
 const LINES: readonly (readonly [first: RegExp, check: (line: string) => Promise<void>])[] = [
+  [/^npx -y deno@\S+ run -A peers\.ts$/, () => {
+    assert.match(readme, /```ts\n[\s\S]*src\/client\/mod\.ts/);
+    return Promise.resolve();
+  }],
   [/^npx -y deno@/, (line) => {
     const [, version, task = ""] = /^npx -y deno@(\S+) task (\S+)$/.exec(line) ?? [];
     assert.equal(version, "2.9.3", line);

@@ -34,7 +34,10 @@ async function type(lines: readonly string[], home: string): Promise<string[]> {
 // A stream goes on until Ctrl-C.
 function bounded(line: string): string {
   return line.includes("until Ctrl-C")
-    ? line.replace(/^(.*\| )?(nc|curl) /, (_, before, name) => `${before ?? ""}timeout 2 ${name} `)
+    ? line.replace(
+      /^(.*\| )?(nc|curl) /,
+      (_, before: string | undefined, name) => `${before ?? ""}timeout 2 ${name} `,
+    )
     : line;
 }
 
