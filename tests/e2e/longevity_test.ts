@@ -29,13 +29,14 @@ for (const [what, visit] of Object.entries(VISITS)) {
   Deno.test(`almenad answers the last of ${CYCLES} ${what}, each on its own connection, like the first`, async () => {
     await using daemon = await BesiegedDaemon.start();
     const files = await daemon.openFiles();
+    const rssBefore = await daemon.residentMiB();
     const [command, input] = visit(daemon) as [string, Record<string, never>];
     const times = await daemon.attacker.ask<CycleTimes>(
       command,
       { ...input, count: CYCLES, atOnce: 8 },
       CYCLES * 50,
     );
-    say(what, times);
+    say(what, { ...times, rssBefore, rssAfter: await daemon.residentMiB() });
     assert.deepEqual([times.done, times.failed], [CYCLES, 0]);
     assert.ok(times.lastMs < 5 * times.firstMs + 20, JSON.stringify(times));
     await waitFor("end of all connections", async () => await openConnections(daemon) <= 1);
