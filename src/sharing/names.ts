@@ -64,7 +64,9 @@ export function checkItemId(id: string): string {
   if (isItemId(id)) return id;
   throw new DaemonError(
     "invalid_argument",
-    `Cannot use ${JSON.stringify(id.slice(0, 200))} as id of an item: an id has 1 to 128 letters, ` +
+    `Cannot use ${
+      JSON.stringify(id.slice(0, 200))
+    } as id of an item: an id has 1 to 128 letters, ` +
       "digits, dots, hyphens and underscores, and begins and ends with no dot",
   );
 }

@@ -1,7 +1,14 @@
 /** Reads item folders: names, sizes and times only, a few milliseconds at a time. */
 import { lstatSync, readdirSync, readFileSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { isItemId, isReserved, LOCAL, MAX_SENTINEL_BYTES, parseVersion, SENTINEL } from "./names.ts";
+import {
+  isItemId,
+  isReserved,
+  LOCAL,
+  MAX_SENTINEL_BYTES,
+  parseVersion,
+  SENTINEL,
+} from "./names.ts";
 import { pathProblem, twinKey } from "./names.ts";
 
 /** Most files of one item. */
@@ -83,9 +90,10 @@ export function* scanItem(
     yield;
   }
   const mtimeMs = sentinel ? Math.floor(sentinel.mtimeMs) : 0;
-  const version = sentinel && (known?.sentinelMtimeMs === mtimeMs && known.version
-    ? known.version
-    : readVersion(join(root, SENTINEL), sentinel.size));
+  const version = sentinel &&
+    (known?.sentinelMtimeMs === mtimeMs && known.version
+      ? known.version
+      : readVersion(join(root, SENTINEL), sentinel.size));
   return { id, version, sentinelMtimeMs: mtimeMs, installed, files, skipped };
 }
 

@@ -169,7 +169,14 @@ export class IndexStore {
   putParts(id: string, parts: readonly StoredChunk[]): void {
     this.together(() => {
       for (const { path, chunk, hash, isSynced } of parts) {
-        this.#run("INSERT OR REPLACE INTO part VALUES(?,?,?,?,?)", id, path, chunk, hash, +isSynced);
+        this.#run(
+          "INSERT OR REPLACE INTO part VALUES(?,?,?,?,?)",
+          id,
+          path,
+          chunk,
+          hash,
+          +isSynced,
+        );
       }
     });
   }
@@ -194,7 +201,8 @@ export class IndexStore {
   }
 
   #belongTo(libraryDir: string): void {
-    const about = (key: string) => this.#get("SELECT value FROM about WHERE key = ?", key)?.["value"];
+    const about = (key: string) =>
+      this.#get("SELECT value FROM about WHERE key = ?", key)?.["value"];
     if (about("dir") === libraryDir && about("layout") === LAYOUT) return;
     this.together(() => {
       this.clear();
@@ -226,7 +234,9 @@ export class IndexStore {
 function openDatabase(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
   try {
-    database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192");
+    database.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192",
+    );
     database.exec(SCHEMA);
     const [check] = database.prepare("PRAGMA quick_check(1)").all() as Row[];
     if (check?.["quick_check"] !== "ok") throw new RangeError("the check of its pages failed");
