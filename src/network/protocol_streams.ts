@@ -151,7 +151,10 @@ class Libp2pByteStream implements ByteStream {
     this.#unreadBytes += bytes.byteLength;
     if (this.#unreadBytes > this.#maxUnreadBytes) {
       const problem = `it sent over ${this.#maxUnreadBytes} bytes that nobody asked for`;
-      const reason = new DaemonError("resource_exhausted", `Peer "${this.peerId}" is cut off: ${problem}`);
+      const reason = new DaemonError(
+        "resource_exhausted",
+        `Peer "${this.peerId}" is cut off: ${problem}`,
+      );
       this.#failure = reason;
       this.abort(reason);
     }

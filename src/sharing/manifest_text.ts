@@ -170,7 +170,9 @@ export class ManifestReader {
     const file = fileEntry(entry);
     if (this.#files.length >= MAX_FILES) throw broken(`it has more than ${MAX_FILES} files`);
     const key = twinKey(file.path);
-    if (this.#names.has(key) || this.#folders.has(key)) throw badPath(file.path, "it is there twice");
+    if (this.#names.has(key) || this.#folders.has(key)) {
+      throw badPath(file.path, "it is there twice");
+    }
     for (let at = key.lastIndexOf("/"); at > 0; at = key.lastIndexOf("/", at - 1)) {
       const folder = key.slice(0, at);
       if (this.#names.has(folder)) throw badPath(file.path, "a file has the name of its folder");

@@ -108,7 +108,9 @@ export class PeerClient {
   ): Promise<void> {
     const chunk = { id, path, offset, length: buffer.byteLength };
     await this.#fetch(peerId, { GetGameFileChunk: chunk }, signal, async (reader, size, stall) => {
-      if (size !== buffer.byteLength) throw broken(`it has ${size} bytes, not ${buffer.byteLength}`);
+      if (size !== buffer.byteLength) {
+        throw broken(`it has ${size} bytes, not ${buffer.byteLength}`);
+      }
       await reader.fill(buffer, stall.signal, (count) => {
         stall.reset();
         this.#components.onBytes?.(peerId, count);
@@ -172,7 +174,11 @@ export class PeerClient {
     maxUnreadBytes = MAX_UNREAD_LIST_BYTES,
   ): Promise<T> {
     const options = { signal, maxUnreadBytes };
-    const stream: ByteStream = await this.#components.streams.open(peerId, LIBRARY_PROTOCOL, options);
+    const stream: ByteStream = await this.#components.streams.open(
+      peerId,
+      LIBRARY_PROTOCOL,
+      options,
+    );
     try {
       await stream.write(frame(request), signal);
       await stream.closeWrite(signal);

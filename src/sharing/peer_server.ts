@@ -145,7 +145,10 @@ export class PeerServer {
       this.counts.refused++;
       const { errorClass } = failure;
       const isGame = request && "GetGame" in request && errorClass === "NotFound";
-      await stream.write(frame(isGame ? { NotFound: {} } : { Error: { class: errorClass } }), signal);
+      await stream.write(
+        frame(isGame ? { NotFound: {} } : { Error: { class: errorClass } }),
+        signal,
+      );
     }
   }
 

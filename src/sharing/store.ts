@@ -190,9 +190,10 @@ export class IndexStore {
     });
   }
 
-  /** Forgets an unfinished download. */
-  removeParts(id: string): void {
-    this.#run("DELETE FROM part WHERE item = ?", id);
+  /** Forgets an unfinished download, or one file of it. */
+  removeParts(id: string, path?: string): void {
+    if (path === undefined) this.#run("DELETE FROM part WHERE item = ?", id);
+    else this.#run("DELETE FROM part WHERE item = ? AND path = ?", id, path);
   }
 
   /** Forgets everything. */
