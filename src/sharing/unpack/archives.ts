@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Files } from "../files.ts";
 import { isReserved, SENTINEL } from "../names.ts";
 import type { Unpacker, UnpackProgress } from "../transaction.ts";
+import { cloneTree } from "./clone.ts";
 import { type ExternalUnpacker, unpackExternally } from "./external.ts";
 import { TargetTree, type UnpackLimits } from "./target_tree.ts";
 
@@ -12,8 +13,6 @@ export interface ArchiveUnpackerComponents {
   /** Programs for further kinds of archives, asked at each use. */
   readonly external: () => readonly ExternalUnpacker[];
 }
-
-const COPY_BYTES = 1_024 * 1_024;
 
 /**
  * Unpacks every archive in the root: tar, tar.gz and zip, others by a configured program. An item
@@ -50,43 +49,11 @@ export class ArchiveUnpacker implements Unpacker {
       else if (!await unpackBuiltIn(archive, { files, tree, signal })) continue;
       archives++;
     }
-    if (archives === 0) await this.#clone(archiveRoot, tree, signal);
+    if (archives === 0) {
+      const skips = (name: string) => isReserved(name) || name === SENTINEL;
+      await cloneTree(files, archiveRoot, tree, { skips, signal });
+    }
     await tree.sync();
-  }
-
-  async #clone(root: string, tree: TargetTree, signal: AbortSignal): Promise<void> {
-    const { files } = this.#components;
-    for (const folders = [""]; folders.length > 0;) {
-      const folder = folders.pop() ?? "";
-      for (const { name, kind } of await files.list(join(root, folder))) {
-        const path = folder ? `${folder}/${name}` : name;
-        if (folder === "" && (isReserved(name) || name === SENTINEL)) continue;
-        if (kind === "folder") {
-          await tree.folder(path);
-          folders.push(path);
-        } else if (kind === "file") await this.#copy(join(root, path), path, tree, signal);
-      }
-    }
-  }
-
-  async #copy(from: string, path: string, tree: TargetTree, signal: AbortSignal): Promise<void> {
-    const file = await this.#components.files.open(from, "read");
-    try {
-      const { size } = await file.facts();
-      await tree.admit(size);
-      const content = async function* () {
-        for (let at = 0;;) {
-          const buffer = new Uint8Array(Math.min(COPY_BYTES, Math.max(1, size - at)));
-          const read = await file.read(buffer, at);
-          if (read === 0) return;
-          yield buffer.subarray(0, read);
-          at += read;
-        }
-      };
-      await tree.file(path, content(), { size, signal });
-    } finally {
-      await file.close();
-    }
   }
 }
 
