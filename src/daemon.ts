@@ -6,6 +6,7 @@ import {
   addGauges,
   assembleDoors,
   assembleNetwork,
+  assembleSharing,
   type Doors,
   droppedCounts,
   type NetworkParts,
@@ -179,9 +180,12 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     counters: () => droppedCounts(counted),
   };
   const { libraries, jobs, fileCopy } = shelf;
+  const shared = assembleSharing({
+    ...{ dirs: options.dirs, config: config.config, events, network, selfId: identity.peerId },
+  });
   const components: Components = {
     ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
-    ...{ libraries, jobs, fileCopy },
+    ...{ libraries, jobs, fileCopy, sharing: shared.sharing },
     instances: () => listInstances(options.dirs.root),
     listOperations: () => registry.list(),
   };
@@ -201,7 +205,7 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   const counted = { network, doors, subscriptions };
   addGauges(metrics, state, counted);
   const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
-  const outside: Service[] = isNetworked ? [...network.services] : [];
+  const outside: Service[] = isNetworked ? [...network.services, ...shared.services] : [];
   return {
     services: [
       ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
@@ -209,7 +213,10 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     ],
     state,
     health,
-    reload: network.reload,
+    reload: (next) => {
+      network.reload(next);
+      shared.reload(next);
+    },
   };
 }
 

@@ -144,7 +144,8 @@ export class Actions {
   async add(input: AddItemInput, signal: AbortSignal): Promise<string> {
     const { files, catalog, gate } = this.#components;
     const local = this.#components.local();
-    const added = await addItem({ files, gate, local }, input, signal);
+    const folder = await this.#components.checkDir(input.folder);
+    const added = await addItem({ files, gate, local }, { ...input, folder }, signal);
     await catalog.add(added);
     await local.scan(added);
     return added;

@@ -20,8 +20,9 @@ export async function readTree(folder: string, at = ""): Promise<Record<string, 
   const tree: Record<string, string> = {};
   for (const entry of await readdir(join(folder, at), { withFileTypes: true })) {
     const path = at ? `${at}/${entry.name}` : entry.name;
-    if (entry.isDirectory()) Object.assign(tree, { [`${path}/`]: "" }, await readTree(folder, path));
-    else tree[path] = entry.isFile() ? await readFile(join(folder, path), "latin1") : "(special)";
+    if (entry.isDirectory()) {
+      Object.assign(tree, { [`${path}/`]: "" }, await readTree(folder, path));
+    } else tree[path] = entry.isFile() ? await readFile(join(folder, path), "latin1") : "(special)";
   }
   return tree;
 }

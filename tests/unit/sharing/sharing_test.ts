@@ -21,8 +21,13 @@ testWithLibp2p("Actions.download() fetches from two peers at once, and installs"
   }
   await carol.knows("game", 2);
   await carol.get("game", true);
-  const [theirs, ours] = [await readTree(join(alice.dir, "game")), await readTree(join(carol.dir, "game"))];
-  for (const [path, bytes] of Object.entries(theirs)) assert.equal(ours[path] === bytes, true, path);
+  const [theirs, ours] = [
+    await readTree(join(alice.dir, "game")),
+    await readTree(join(carol.dir, "game")),
+  ];
+  for (const [path, bytes] of Object.entries(theirs)) {
+    assert.equal(ours[path] === bytes, true, path);
+  }
   assert.equal(ours["local/run.txt"], "hello");
   assert.equal(alice.sharing.served.bytes > 0 && bob.sharing.served.bytes > 0, true);
   const [item] = await carol.sharing.items();
