@@ -31,8 +31,10 @@ export class FaultFiles implements Files {
   freeBytes: Files["freeBytes"] = (path) => this.#inner.freeBytes(path);
   makeFolder: Files["makeFolder"] = (path) =>
     this.#step(`mkdir ${path}`, () => this.#inner.makeFolder(path));
-  rename: Files["rename"] = (from, to) =>
-    this.#step(`rename ${from} ${to}`, () => this.#inner.rename(from, to));
+  rename: Files["rename"] = async (from, to) => {
+    if (!await this.#inner.facts(from)) return await this.#inner.rename(from, to); // changes nothing
+    await this.#step(`rename ${from} ${to}`, () => this.#inner.rename(from, to));
+  };
   removeFile: Files["removeFile"] = async (path) => {
     if (!await this.#inner.facts(path)) return await this.#inner.removeFile(path); // changes nothing
     await this.#step(`unlink ${path}`, () => this.#inner.removeFile(path));

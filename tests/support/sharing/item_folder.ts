@@ -41,7 +41,8 @@ export async function tarOf(entries: readonly ArchiveEntry[]): Promise<Uint8Arra
   const pack = tar.pack();
   for (const { name, content = "", type = "file", linkname, mode = 0o644 } of entries) {
     const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
-    const header = { name, type, linkname, mode, size: bytes.byteLength } as Parameters<
+    const mtime = new Date(0); // the same archive each time
+    const header = { name, type, linkname, mode, mtime, size: bytes.byteLength } as Parameters<
       typeof pack.entry
     >[0];
     if (type === "file") (pack.entry as (h: unknown, b: unknown) => void)(header, bytes);

@@ -1,0 +1,54 @@
+/** Starts bench_peer.ts processes and asks them. */
+import { fileURLToPath } from "node:url";
+import { DaemonError } from "../../../src/core/mod.ts";
+import { jsonLine, LineProcess } from "../line_process.ts";
+
+const PROGRAM = fileURLToPath(import.meta.resolve("./bench_peer.ts"));
+
+/** One library process. */
+export class BenchPeer implements AsyncDisposable {
+  #next = 1;
+
+  private constructor(
+    readonly process: LineProcess,
+    readonly peerId: string,
+    readonly address: string,
+    readonly dir: string,
+  ) {}
+
+  /** @param init.dir Its folder; the library is `library` in it. */
+  static async start(
+    init: { dir: string; netns?: string; listen?: string; args?: readonly string[] },
+  ): Promise<BenchPeer> {
+    const process = new LineProcess({
+      command: [
+        ...[Deno.execPath(), "run", "-A", "--no-check", "--unstable-net", PROGRAM],
+        ...["--dir", init.dir, ...init.listen ? ["--listen", init.listen] : [], ...init.args ?? []],
+      ],
+      netns: init.netns,
+    });
+    const ready = await process.waitFor("ready line", (line) => {
+      const json = jsonLine(line);
+      return json?.["event"] === "ready" ? json : undefined;
+    }, 30_000);
+    const peerId = String(ready["peer_id"]);
+    const [address = ""] = ready["addrs"] as string[];
+    return new BenchPeer(process, peerId, `${address}/p2p/${peerId}`, init.dir);
+  }
+
+  /** Runs a command; `item` is the item it is about. */
+  async ask<T>(cmd: string, fields: Record<string, unknown> = {}, timeoutMs = 600_000): Promise<T> {
+    const id = this.#next++;
+    await this.process.write(JSON.stringify({ id, cmd, ...fields }));
+    const answer = await this.process.waitFor(`answer to ${cmd}`, (line) => {
+      const json = jsonLine(line);
+      return json?.["id"] === id ? json : undefined;
+    }, timeoutMs);
+    if (answer["event"] === "done") return answer["result"] as T;
+    throw new DaemonError("internal", `The peer says: ${answer["message"]}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.process.stop();
+  }
+}
