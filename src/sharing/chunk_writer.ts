@@ -128,7 +128,7 @@ export class ChunkWriter {
   /** Writes a verified chunk at its place. */
   async write(chunk: Chunk, bytes: Uint8Array): Promise<void> {
     const entry = this.#entry(chunk.file);
-    if (entry.path === SENTINEL) this.sentinel = bytes;
+    if (entry.path === SENTINEL) this.sentinel = bytes.slice();
     else {
       await this.#using(entry.path, (file) => file.write(bytes, chunk.chunk * CHUNK_BYTES));
       this.#dirty.add(entry.path);

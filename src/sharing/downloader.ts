@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { DaemonError, logger, messageOf, pause } from "../core/mod.ts";
 import type { Clock } from "../core/mod.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import type { ChunkWriter } from "./chunk_writer.ts";
 import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
 import { digest, fromHex, sameHash } from "./hashing.ts";
@@ -18,6 +20,8 @@ export const ROUND_WAIT_MS = 20_000;
 const MAX_POLLED_PEERS = 16;
 /** A peer that does not fetch the item itself is asked again after so long. */
 const REPOLL_MS = 5_000;
+/** Chunk buffers kept for their next use. */
+const KEPT_BUFFERS = 8;
 
 /** What {@link Downloader} uses. */
 export interface DownloaderComponents {
@@ -52,6 +56,7 @@ export class Downloader {
   readonly #tasks = new Set<Promise<void>>();
   readonly #polledAt = new Map<string, number>();
   readonly #totalBytes: number;
+  readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
   #doneBytes: number;
   #wake: () => void = () => undefined;
   #failure: unknown;
@@ -154,28 +159,36 @@ export class Downloader {
     const abort = new AbortController();
     const flying = this.#flying.get(chunk) ?? new Map<string, AbortController>();
     this.#flying.set(chunk, flying.set(peerId, abort));
+    const buffer = this.#buffers.take();
     try {
-      const bytes = await this.#fetchBytes(chunk, peerId, AbortSignal.any([signal, abort.signal]));
-      if (bytes && !abort.signal.aborted) await this.#keep(chunk, peerId, bytes);
+      const bytes = buffer.subarray(0, chunk.length);
+      const both = AbortSignal.any([signal, abort.signal]);
+      const isGood = await this.#fetchBytes(chunk, peerId, bytes, both);
+      if (isGood && !abort.signal.aborted) await this.#keep(chunk, peerId, bytes);
     } finally {
+      this.#buffers.give(buffer);
       flying.delete(peerId);
       if (flying.size === 0) this.#flying.delete(chunk);
     }
   }
 
+  // Hashed part by part while it comes: the bytes are still in the processor's cache then.
   async #fetchBytes(
     chunk: Chunk,
     peerId: string,
+    bytes: Uint8Array,
     signal: AbortSignal,
-  ): Promise<Uint8Array | undefined> {
+  ): Promise<boolean> {
     const { manifest } = this.#init;
     const entry = manifest.files[chunk.file];
-    if (!entry) return undefined;
-    const bytes = new Uint8Array(chunk.length);
+    if (!entry) return false;
     try {
+      const hash = createHash("sha256");
       const place = { id: manifest.id, path: entry.path, offset: chunk.chunk * CHUNK_BYTES };
-      await this.#components.client.fetchChunk(peerId, place, bytes, signal);
-      if (sameHash(await digest(bytes), fromHex(entry.chunks[chunk.chunk] ?? ""))) return bytes;
+      await this.#components.client.fetchChunk(peerId, place, bytes, signal, (part) => {
+        hash.update(part);
+      });
+      if (hash.digest("hex") === entry.chunks[chunk.chunk]) return true;
       this.#components.onBadChunk?.(peerId);
       throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
     } catch (error) {
@@ -183,7 +196,7 @@ export class Downloader {
       log.debug("A chunk did not come", { peerId, path: entry.path, error });
       this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
       if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
-      return undefined;
+      return false;
     }
   }
 

@@ -118,17 +118,17 @@ export class FrameReader {
     }
   }
 
-  /** Fills a buffer. @param onBytes Told how many bytes came. */
+  /** Fills a buffer. @param onPart Told of each part as it comes. */
   async fill(
     buffer: Uint8Array,
     signal: AbortSignal,
-    onBytes?: (count: number) => void,
+    onPart?: (part: Uint8Array) => void,
   ): Promise<void> {
     for (let filled = 0; filled < buffer.byteLength;) {
       const part = await this.part(buffer.byteLength - filled, signal);
       buffer.set(part, filled);
       filled += part.byteLength;
-      onBytes?.(part.byteLength);
+      onPart?.(part);
     }
   }
 

@@ -20,6 +20,8 @@ export const STALL_MS = 10_000;
 export const MAX_LISTED_GAMES = 100_000;
 /** Unread bytes of one stream: a chunk and its frame fit. */
 const MAX_UNREAD_BYTES = CHUNK_BYTES + 65_536;
+/** What comes before the bytes of a chunk, and the protocol's own talk. */
+const FRAME_BYTES = 4_096;
 /** The same for answers that are read as they come. */
 const MAX_UNREAD_LIST_BYTES = 40 * 1_024 * 1_024;
 
@@ -98,6 +100,7 @@ export class PeerClient {
   /**
    * Fetches bytes of a file into a buffer; nothing is known of their truth yet.
    *
+   * @param onPart Given each part as it comes, in order; for a hash that is ready with the last byte.
    * @throws {DaemonError} `data_loss` if fewer or more come, `deadline_exceeded` if the peer stalls.
    */
   async fetchChunk(
@@ -105,15 +108,17 @@ export class PeerClient {
     { id, path, offset }: { id: string; path: string; offset: number },
     buffer: Uint8Array,
     signal: AbortSignal,
+    onPart?: (part: Uint8Array) => void,
   ): Promise<void> {
     const chunk = { id, path, offset, length: buffer.byteLength };
     await this.#fetch(peerId, { GetGameFileChunk: chunk }, signal, async (reader, size, stall) => {
       if (size !== buffer.byteLength) {
         throw broken(`it has ${size} bytes, not ${buffer.byteLength}`);
       }
-      await reader.fill(buffer, stall.signal, (count) => {
+      await reader.fill(buffer, stall.signal, (part) => {
         stall.reset();
-        this.#components.onBytes?.(peerId, count);
+        onPart?.(part);
+        this.#components.onBytes?.(peerId, part.byteLength);
       });
     });
   }
@@ -130,9 +135,9 @@ export class PeerClient {
       if (size !== expected) throw broken(`it has ${size} bytes, not ${expected}`);
       for (let at = 0; at < size; at += CHUNK_BYTES) {
         const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - at));
-        await reader.fill(buffer, stall.signal, (count) => {
+        await reader.fill(buffer, stall.signal, ({ byteLength }) => {
           stall.reset();
-          this.#components.onBytes?.(peerId, count);
+          this.#components.onBytes?.(peerId, byteLength);
         });
         await onChunk(at / CHUNK_BYTES, buffer);
         stall.reset();
@@ -173,7 +178,9 @@ export class PeerClient {
     read: (reader: FrameReader) => Promise<T>,
     maxUnreadBytes = MAX_UNREAD_LIST_BYTES,
   ): Promise<T> {
-    const options = { signal, maxUnreadBytes };
+    const isChunk = "GetGameFileChunk" in request;
+    const expectedBytes = isChunk ? request.GetGameFileChunk.length + FRAME_BYTES : 0;
+    const options = { signal, maxUnreadBytes, expectedBytes };
     const stream: ByteStream = await this.#components.streams.open(
       peerId,
       LIBRARY_PROTOCOL,

@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { logger } from "../core/mod.ts";
 import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
+import { BufferPool } from "./buffer_pool.ts";
 import { type Files, isMissing, type OpenFile } from "./files.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
 import { manifestPieces, writePieces } from "./manifest_text.ts";
@@ -20,6 +21,8 @@ export const REQUEST_TIMEOUT_MS = 10_000;
 export const SEND_STALL_MS = 30_000;
 /** Bytes read from disk at a time. */
 const READ_BYTES = 512 * 1_024;
+/** Bytes given to the stream at a time. */
+const WRITE_BYTES = 65_536;
 
 /** A file that may be served: only bytes that were verified. */
 export interface ServedFile {
@@ -73,6 +76,7 @@ export class PeerServer {
   readonly counts: ServedCounts = { requests: 0, refused: 0, contentStreams: 0, bytes: 0 };
   readonly #components: PeerServerComponents;
   readonly #streams = new Map<string, number>();
+  readonly #buffers = new BufferPool(READ_BYTES, MAX_STREAMS);
   #open = 0;
   #stop: (() => Promise<void>) | undefined;
   #abort = new AbortController();
@@ -198,21 +202,44 @@ export class PeerServer {
     try {
       this.counts.contentStreams++;
       await stream.write(frame({ Data: { size: length } }), signal);
-      for (let sent = 0; sent < length;) {
-        // Written bytes stay with the stream for a while, so each piece has a buffer of its own.
-        const buffer = new Uint8Array(Math.min(READ_BYTES, length - sent));
-        if (await file.read(buffer, wanted.offset + sent) < buffer.byteLength) {
-          items.changed(wanted.id);
-          throw new TypeError("the file became shorter while it was sent");
-        }
-        await this.#components.uploads.take(stream.peerId, buffer.byteLength, signal);
-        await stream.write(buffer, signal);
-        touch();
-        sent += buffer.byteLength;
-        this.counts.bytes += buffer.byteLength;
-      }
+      await this.#sendBytes(stream, { ...wanted, file, length }, signal, touch);
     } finally {
       await file.close();
+    }
+  }
+
+  // The next piece is read while one is sent.
+  async #sendBytes(
+    stream: ByteStream,
+    { id, file, offset, length }: { id: string; file: OpenFile; offset: number; length: number },
+    signal: AbortSignal,
+    touch: () => void,
+  ): Promise<void> {
+    const buffers = [this.#buffers.take(), this.#buffers.take()] as const;
+    const read = async (at: number, buffer: Uint8Array) => {
+      const piece = buffer.subarray(0, Math.min(READ_BYTES, length - at));
+      if (await file.read(piece, offset + at) === piece.byteLength) return piece;
+      this.#components.items.changed(id);
+      throw new TypeError("the file became shorter while it was sent");
+    };
+    let next: Promise<Uint8Array> | undefined = read(0, buffers[0]);
+    try {
+      for (let sent = 0, turn = 1; next && sent < length; turn++) {
+        const piece: Uint8Array = await next;
+        sent += piece.byteLength;
+        next = sent < length ? read(sent, buffers[turn % 2] ?? piece) : undefined;
+        next?.catch(() => undefined); // awaited in its turn, unless the peer goes first
+        await this.#components.uploads.take(stream.peerId, piece.byteLength, signal);
+        for (let at = 0; at < piece.byteLength; at += WRITE_BYTES) {
+          // Written bytes stay with the stream for a while, so each write has its own copy.
+          await stream.write(piece.slice(at, at + WRITE_BYTES), signal);
+        }
+        touch();
+        this.counts.bytes += piece.byteLength;
+      }
+    } finally {
+      await next?.catch(() => undefined);
+      for (const buffer of buffers) this.#buffers.give(buffer);
     }
   }
 

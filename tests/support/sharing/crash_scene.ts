@@ -83,8 +83,9 @@ async function fetchVersion2(root: string, files: Files, store: IndexStore): Pro
   const download = new ItemDownload({
     ...{ files, store, clock: systemClock },
     client: {
-      fetchChunk: (_peer, { path }, buffer) => {
+      fetchChunk: (_peer, { path }, buffer, _signal, onPart) => {
         buffer.set(contents.get(path) ?? new Uint8Array());
+        onPart?.(buffer);
         return Promise.resolve();
       },
       fetchFile: () => Promise.reject(new TypeError("not needed")),
