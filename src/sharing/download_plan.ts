@@ -14,6 +14,8 @@ export const MAX_PEER_STREAMS = 5;
 const AHEAD_SECONDS = 0.4;
 /** Asked for ahead in any case, so that many small files do not wait for one another. */
 const LEAST_AHEAD_BYTES = 262_144;
+/** Asked of one peer at most, so that memory stays small. */
+const MOST_AHEAD_BYTES = 12 * 1_024 * 1_024;
 /** Chunks looked at for the rarest. */
 const CANDIDATES = 256;
 /** While other downloaders bring chunks, a seed is not asked for their share. */
@@ -186,7 +188,8 @@ export class DownloadPlan {
 
   #hasRoom(peer: PlannedPeer): boolean {
     if (peer.flying.size >= MAX_PEER_STREAMS) return false;
-    const ahead = Math.max(LEAST_AHEAD_BYTES, peer.speed.rate * AHEAD_SECONDS);
+    const wanted = Math.min(MOST_AHEAD_BYTES, peer.speed.rate * AHEAD_SECONDS);
+    const ahead = Math.max(LEAST_AHEAD_BYTES, wanted);
     return peer.flying.size === 0 || this.#flyingBytes(peer) < ahead;
   }
 

@@ -21,7 +21,7 @@ const MAX_POLLED_PEERS = 16;
 /** A peer that does not fetch the item itself is asked again after so long. */
 const REPOLL_MS = 5_000;
 /** Chunk buffers kept for their next use. */
-const KEPT_BUFFERS = 8;
+const KEPT_BUFFERS = 4;
 
 /** What {@link Downloader} uses. */
 export interface DownloaderComponents {
