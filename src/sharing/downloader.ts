@@ -13,13 +13,13 @@ import type { Chunk, DownloadPlanInit } from "./planned.ts";
 import { type DownloadProgress, ProgressMeter } from "./progress.ts";
 
 /** How often a running download tells how far it is, and looks for further peers. */
-export const TICK_MS = 500;
+export const TICK_MS = 300;
 /** Without any peer for so long, a round counts as failed; there are three. */
 export const ROUND_WAIT_MS = 20_000;
 /** Peers that are asked which chunks they have. */
 const MAX_POLLED_PEERS = 16;
 /** A peer that does not fetch the item itself is asked again after so long. */
-const REPOLL_MS = 5_000;
+const REPOLL_MS = 1_000;
 /** Chunk buffers kept for their next use. */
 const KEPT_BUFFERS = 4;
 
@@ -192,12 +192,20 @@ export class Downloader {
       this.#components.onBadChunk?.(peerId);
       throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
     } catch (error) {
-      const isOurs = signal.aborted;
+      const isOurs = signal.aborted || this.#lostIt(peerId, error);
       log.debug("A chunk did not come", { peerId, path: entry.path, error });
       this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
       if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
       return false;
     }
+  }
+
+  // One that fetches the item itself may have a chunk no more; what it has is asked again.
+  #lostIt(peerId: string, error: unknown): boolean {
+    const isLost = error instanceof PeerRefusal && error.errorClass === "NotFound" &&
+      !this.#init.sources.has(peerId);
+    if (isLost) this.plan.setPeer(peerId, { bitmaps: new Map() });
+    return isLost;
   }
 
   async #keep(chunk: Chunk, peerId: string, bytes: Uint8Array): Promise<void> {

@@ -6,7 +6,7 @@ import type { Files } from "./files.ts";
 import { fileHash, hashFile } from "./hashing.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Game } from "./messages.ts";
-import { BACKUP, INSTALLING, INTENT, INTENT_TEMP, isItemId } from "./names.ts";
+import { BACKUP, CHUNK_BYTES, INSTALLING, INTENT, INTENT_TEMP, isItemId } from "./names.ts";
 import { SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 import { completeFile, type ServedFile } from "./peer_server.ts";
 import { type FoundFile, type FoundItem, itemFolders, scanItem } from "./scanner.ts";
@@ -47,6 +47,8 @@ export interface ScanResult {
 }
 
 const LEFTOVERS = new Set([INTENT_TEMP, INSTALLING, BACKUP, SENTINEL_TEMP, SENTINEL_PARKED]);
+/** Small files that are hashed at a time. */
+const HASH_GROUP = 32;
 /** Manifests kept in memory. */
 const KEPT_MANIFESTS = 4;
 const log = logger("sharing");
@@ -161,7 +163,7 @@ export class LocalItems {
   /** A file of an announced item. */
   async file(id: string, path: string): Promise<ServedFile | undefined> {
     const item = this.#items.get(id);
-    if (!item?.downloaded || !item.isHashed || this.#components.isBusy(id)) return undefined;
+    if (!item?.downloaded || !item.isHashed) return undefined;
     const row = this.#components.store.file(id, path);
     if (!row || !await this.#components.catalog.has(id)) return undefined;
     return completeFile(
@@ -175,6 +177,11 @@ export class LocalItems {
   fetched(manifest: Manifest, mtimes: ReadonlyMap<string, number>, sentinelMtimeMs: number): void {
     const { store } = this.#components;
     const { id, version, files } = manifest;
+    const item: IndexedItem = {
+      ...{ id, version, sentinelMtimeMs, isFetched: true, isHashed: true, files: files.length },
+      size: files.reduce((sum, { size }) => sum + size, 0),
+      installed: this.#items.get(id)?.installed ?? false,
+    };
     store.together(() => {
       store.removeItem(id);
       for (const { path, size, chunks } of files) {
@@ -189,14 +196,11 @@ export class LocalItems {
           chunks: bytes,
         });
       }
-      const size = files.reduce((sum, file) => sum + file.size, 0);
-      store.putItem({
-        ...{ id, version, sentinelMtimeMs, size, files: files.length },
-        ...{ installed: false, isFetched: true, isHashed: true },
-      });
+      store.putItem(item);
       store.removeParts(id);
     });
     this.#manifests.delete(id);
+    this.#items.set(id, localItem(item, [])); // served from now on
   }
 
   async #scanAll(): Promise<ScanResult> {
@@ -290,15 +294,25 @@ export class LocalItems {
     if (found?.version === undefined || !item) return false;
     const rows = new Map(store.files(id).map((row) => [row.path, row]));
     const wanted = item.isFetched ? found.files.filter(({ path }) => rows.has(path)) : found.files;
-    for (const { path, size, mtimeMs } of wanted) {
+    const changed = wanted.filter(({ path, size, mtimeMs }) => {
       const row = rows.get(path);
       rows.delete(path);
-      if (row?.size === size && row.mtimeMs === mtimeMs) continue;
-      const absolute = join(this.rootOf(id), ...path.split("/"));
-      const chunks = await hashFile(files, absolute, size, signal);
-      if (!chunks || this.#components.isBusy(id)) return false; // it changes; the next scan tells
-      this.hashed++;
-      store.putFile(id, { path, size, mtimeMs, chunks });
+      return row?.size !== size || row.mtimeMs !== mtimeMs;
+    });
+    for (const group of hashGroups(changed)) {
+      const hashes = await Promise.all(
+        group.map(({ path, size }) =>
+          hashFile(files, join(this.rootOf(id), ...path.split("/")), size, signal)
+        ),
+      );
+      // What changes while it is read is found by the next scan.
+      if (this.#components.isBusy(id) || hashes.includes(undefined)) return false;
+      this.hashed += group.length;
+      store.together(() =>
+        group.forEach((file, index) =>
+          store.putFile(id, { ...file, chunks: hashes[index] ?? new Uint8Array() })
+        )
+      );
     }
     store.together(() => [...rows.keys()].forEach((path) => store.removeFile(id, path)));
     const again = await inSlices(scanItem(this.rootOf(id), id, store.item(id)), signal);
@@ -320,6 +334,18 @@ export class LocalItems {
     })());
     return { id, version, files };
   }
+}
+
+// Small files together, because each costs more waiting than reading; a large one alone.
+function* hashGroups(files: readonly FoundFile[]): Generator<FoundFile[]> {
+  let group: FoundFile[] = [];
+  for (const file of files) {
+    group.push(file);
+    if (group.length < HASH_GROUP && file.size < CHUNK_BYTES / 4) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
 }
 
 function isUnfinished(root: string): boolean {

@@ -107,6 +107,11 @@ export class Sharing implements Service {
     return this.#server.counts;
   }
 
+  /** Files hashed since the folder was opened. */
+  get hashed(): number {
+    return this.#open().local.hashed;
+  }
+
   /** Peers' newest items and our own, also those that only exist here. */
   async items(): Promise<ListedItem[]> {
     const { local, blocked } = this.#open();

@@ -3,10 +3,10 @@
  * ALMENAD_FULL=1) against a plain stream between the same two processes. Promised: at least 0.8 x, hashing
  * and syncing included, and less than 250 MiB resident in both processes.
  */
-import { mkdir, open, rm, writeFile } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
-import { BenchPeer } from "../support/sharing/bench_peers.ts";
+import { BenchPeer, writeItem } from "../support/sharing/bench_peers.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { cpuMs, MemorySampler } from "./process_stats.ts";
 import { median, printReport, ratio } from "./report.ts";
@@ -14,20 +14,6 @@ import { median, printReport, ratio } from "./report.ts";
 const IS_FULL = process.env["ALMENAD_FULL"] === "1";
 const MIB = Number(process.env["ALMENAD_BENCH_MIB"] ?? (IS_FULL ? 2_048 : 256));
 const ROUNDS = Number(process.env["ALMENAD_BENCH_ROUNDS"] ?? 3);
-
-export async function writeItem(library: string, id: string, mib: number): Promise<void> {
-  await mkdir(join(library, id), { recursive: true });
-  const file = await open(join(library, id, "data.bin"), "w");
-  const piece = new Uint8Array(1_048_576);
-  for (let written = 0; written < mib; written++) {
-    for (let at = 0; at < piece.byteLength; at += 65_536) {
-      crypto.getRandomValues(piece.subarray(at, at + 65_536));
-    }
-    await file.write(piece);
-  }
-  await file.close();
-  await writeFile(join(library, id, "version.ini"), "version=1\n");
-}
 
 await using folder = await tempFolder();
 const seedDir = join(folder.path, "seed");

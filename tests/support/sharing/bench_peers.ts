@@ -1,4 +1,6 @@
 /** Starts bench_peer.ts processes and asks them. */
+import { mkdir, open, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { DaemonError } from "../../../src/core/mod.ts";
 import { jsonLine, LineProcess } from "../line_process.ts";
@@ -51,4 +53,19 @@ export class BenchPeer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.process.stop();
   }
+}
+
+/** Writes an item of one file that no compression makes smaller. */
+export async function writeItem(library: string, id: string, mib: number): Promise<void> {
+  await mkdir(join(library, id), { recursive: true });
+  const file = await open(join(library, id, "data.bin"), "w");
+  const piece = new Uint8Array(1_048_576);
+  for (let written = 0; written < mib; written++) {
+    for (let at = 0; at < piece.byteLength; at += 65_536) {
+      crypto.getRandomValues(piece.subarray(at, at + 65_536));
+    }
+    await file.write(piece);
+  }
+  await file.close();
+  await writeFile(join(library, id, "version.ini"), "version=1\n");
 }

@@ -81,7 +81,6 @@ Deno.test("DownloadPlan rests a peer that failed for 30 s and asks another one",
   assert.equal(seen.length, 4);
 });
 
-
 Deno.test("DownloadPlan gives a chunk up after three rounds", () => {
   const plan = new DownloadPlan(manifest(1), never);
   plan.setPeer("a");

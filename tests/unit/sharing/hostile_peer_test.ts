@@ -107,14 +107,15 @@ testWithLibp2p(
     await using honest = await seed();
     await using us = await LibraryNode.start();
     await using liar = await LyingPeer.start(honest, "game", { path: "" });
-  await liar.connect(us);
-  await us.knows("game");
-  for (const path of PATHS) {
-    liar.lie = { path };
-    await assert.rejects(us.get("game"), { name: "DaemonError" }, JSON.stringify(path));
-    await assert.rejects(access(join(us.folder, "evil")));
-  }
-});
+    await liar.connect(us);
+    await us.knows("game");
+    for (const path of PATHS) {
+      liar.lie = { path };
+      await assert.rejects(us.get("game"), { name: "DaemonError" }, JSON.stringify(path));
+      await assert.rejects(access(join(us.folder, "evil")));
+    }
+  },
+);
 
 testWithLibp2p(
   "PeerServer answers garbage with BadRequest or a reset, and goes on serving",
