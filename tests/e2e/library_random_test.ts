@@ -123,7 +123,9 @@ async function check(
   assert.equal(possible.has(version), true, `${version} is installed, not ${[...possible]}`);
   const wanted = Object.entries(contentOf(Number(version)));
   for (const [path, content] of wanted) assert.equal(tree[`local/${path}`], content, path);
-  const inside = Object.keys(tree).filter((path) => path.startsWith("local/") && !path.endsWith("/"));
+  const inside = Object.keys(tree).filter((path) =>
+    path.startsWith("local/") && !path.endsWith("/")
+  );
   assert.equal(inside.length, wanted.length, "a mix of two versions");
   return version;
 }
