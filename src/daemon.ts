@@ -25,8 +25,9 @@ import {
   systemClock,
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
-import { type Identity, loadIdentity } from "./network/mod.ts";
+import { type Identity, type Links, loadIdentity } from "./network/mod.ts";
 import { type Components, type DaemonState, operations, Subscriptions } from "./operations/mod.ts";
+import type { Sharing } from "./sharing/mod.ts";
 import {
   type AdminToken,
   configureLogging,
@@ -66,10 +67,19 @@ export interface DaemonOptions {
   shutDown(): void;
 }
 
+/** The shared library and what it stands on. */
+export interface LibraryParts {
+  readonly sharing: Sharing;
+  readonly events: EventBus;
+  readonly links: Links;
+}
+
 /** A daemon that is made but not started. */
 export interface AssembledDaemon {
   readonly service: Service;
   readonly state: DaemonState;
+  /** What the library's own command line drives without a door. */
+  readonly library: LibraryParts;
   /** The line to systemd, silent where there is none. */
   readonly supervisor: SdNotifier;
   /** Applies another configuration to everything but the listeners. */
@@ -120,6 +130,7 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
     return {
       service: new Daemon([release, supervisor, ...parts.services]),
       state: parts.state,
+      library: parts.library,
       supervisor,
       reload: (config) => {
         applyLogFilter(config.config);
@@ -142,6 +153,7 @@ interface Secured {
 }
 
 interface Parts {
+  library: LibraryParts;
   services: Service[];
   state: DaemonState;
   health: Health;
@@ -213,6 +225,7 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     ],
     state,
     health,
+    library: { sharing: shared.sharing, events, links },
     reload: (next) => {
       network.reload(next);
       shared.reload(next);

@@ -56,6 +56,9 @@ export class LibraryNode implements AsyncDisposable {
     const node = await createNode();
     const selfId = node.peerId.toString();
     const bus = new EventBus(() => selfId);
+    node.addEventListener("peer:disconnect", ({ detail }) => {
+      bus.publish("peer.disconnected", { peerId: detail.toString() });
+    });
     const files = init.files ?? systemFiles;
     const streams = new ProtocolStreams({ node: () => node });
     const { wrapStream = (stream: ByteStream) => stream } = init;
