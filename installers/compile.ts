@@ -110,7 +110,9 @@ const nodePrefix: Plugin = {
   name: "node-prefix",
   setup({ onResolve }) {
     const filter = new RegExp(`^(${builtinModules.join("|")})$`);
-    onResolve({ filter }, ({ path }) => ({ path: `node:${path}`, external: true }));
+    // Some are listed with the prefix, because they have no name without it.
+    const prefixed = (path: string) => path.startsWith("node:") ? path : `node:${path}`;
+    onResolve({ filter }, ({ path }) => ({ path: prefixed(path), external: true }));
   },
 };
 

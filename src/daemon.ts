@@ -5,6 +5,7 @@ import {
   addGauges,
   assembleDoors,
   assembleNetwork,
+  assembleSharing,
   type Counted,
   type Doors,
   droppedCounts,
@@ -24,8 +25,9 @@ import {
   systemClock,
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
-import { type Identity, loadIdentity } from "./network/mod.ts";
+import { type Identity, type Links, loadIdentity } from "./network/mod.ts";
 import { type Components, type DaemonState, operations, Subscriptions } from "./operations/mod.ts";
+import type { Sharing } from "./sharing/mod.ts";
 import {
   type AdminToken,
   configureLogging,
@@ -69,10 +71,19 @@ export interface DaemonOptions {
   shutDown(): void;
 }
 
+/** The shared library and what it stands on. */
+export interface LibraryParts {
+  readonly sharing: Sharing;
+  readonly events: EventBus;
+  readonly links: Links;
+}
+
 /** A daemon that is made but not started. */
 export interface AssembledDaemon {
   readonly service: Service;
   readonly state: DaemonState;
+  /** What the library's own command line drives without a door. */
+  readonly library: LibraryParts;
   /** The line to systemd, silent where there is none. */
   readonly supervisor: SdNotifier;
   /** Applies another configuration to everything but the listeners. */
@@ -129,6 +140,7 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
     return {
       service: new Daemon([release, supervisor, ...parts.services]),
       state: parts.state,
+      library: parts.library,
       supervisor,
       reload: (config) => {
         applyLogFilter(config.config);
@@ -151,6 +163,7 @@ interface Secured {
 }
 
 interface Parts {
+  library: LibraryParts;
   services: Service[];
   state: DaemonState;
   health: Health;
@@ -177,9 +190,12 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
 
   const state = describeDaemon(options, identity, () => ({ network, doors, subscriptions }));
   const { libraries, jobs, fileCopy } = shelf;
+  const shared = assembleSharing({
+    ...{ dirs: options.dirs, config: config.config, events, network, selfId: identity.peerId },
+  });
   const components: Components = {
     ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
-    ...{ libraries, jobs, fileCopy },
+    ...{ libraries, jobs, fileCopy, sharing: shared.sharing },
     instances: () => listInstances(options.dirs.root),
     listOperations: () => registry.list(),
   };
@@ -201,7 +217,7 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     ...{ clock: systemClock, health, giveUp: options.giveUp },
     listeners: watchedListeners(doors, network.swarm),
   });
-  const outside: Service[] = isNetworked ? [...network.services] : [];
+  const outside: Service[] = isNetworked ? [...network.services, ...shared.services] : [];
   return {
     services: [
       ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
@@ -209,7 +225,11 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     ],
     state,
     health,
-    reload: network.reload,
+    library: { sharing: shared.sharing, events, links },
+    reload: (next) => {
+      network.reload(next);
+      shared.reload(next);
+    },
   };
 }
 

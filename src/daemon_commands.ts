@@ -61,7 +61,8 @@ export async function runDaemon(
     },
     reload: async () => daemon?.reload((await loadConfig(flags)).config),
     onReady: async () => {
-      await dropPermissions(daemon?.supervisor.needsPrograms ?? false);
+      const needsPrograms = config.config.library.unpackers.length > 0;
+      await dropPermissions(needsPrograms || (daemon?.supervisor.needsPrograms ?? false));
       init.onReady?.();
     },
   }, { format: flags.format, ...(init.signal ? { signal: init.signal } : {}) });

@@ -2,4 +2,5 @@
 export { assembleDoors, type Doors } from "./doors.ts";
 export { addGauges, type Counted, droppedCounts } from "./figures.ts";
 export { assembleNetwork } from "./network.ts";
+export { assembleSharing } from "./sharing.ts";
 export { watchedListeners } from "./watched.ts";

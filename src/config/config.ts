@@ -28,6 +28,10 @@ const Filter = z.string().superRefine((text, context) => {
   }
 });
 
+const BytesPerSecond = z.number().int().min(0).default(0).describe(
+  "Bytes a second, 0 for no limit",
+);
+
 /** Everything that can be configured, with its defaults; the schema of config.toml. */
 export const ConfigSchema = z.strictObject({
   grpc_addr: HostPort.default(DEFAULT_GRPC_ADDR),
@@ -40,6 +44,18 @@ export const ConfigSchema = z.strictObject({
   geolocation: z.strictObject({
     url: z.url({ protocol: /^https?$/ }).default(DEFAULT_GEOLOCATION_URL),
     share: z.boolean().default(true),
+  }).prefault({}),
+  library: z.strictObject({
+    dir: z.string().default("").describe("<data folder>/library when empty"),
+    private: z.boolean().default(false).describe("Only trusted peers"),
+    upload_limit: BytesPerSecond,
+    upload_limit_per_peer: BytesPerSecond,
+    download_limit: BytesPerSecond,
+    download_limit_per_peer: BytesPerSecond,
+    unpackers: z.array(z.strictObject({
+      extensions: z.array(z.string().regex(/^\.\S+$/)).min(1),
+      command: z.array(z.string()).min(1),
+    })).default([]).describe("Programs for archives: {archive} and {target} stand for paths"),
   }).prefault({}),
 });
 

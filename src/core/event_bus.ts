@@ -24,6 +24,9 @@ export interface DaemonEvents {
   "library.created": LibraryEvent;
   /** A library can be used again. */
   "library.opened": LibraryEvent;
+  /** News of the shared library, contract 5.6; `event` is the contract's own name. */
+  [topic: `library.${"games" | "game" | "got" | "no" | "local" | "peer" | "runtime"}-${string}`]:
+    SharedLibraryEvent;
   /** A library takes no further work. */
   "library.closed": LibraryEvent;
   /** A library was forgotten; its files stay. */
@@ -46,6 +49,9 @@ export interface LibraryEvent {
   readonly id: string;
   readonly name: string;
 }
+
+/** What happened in the shared library; further fields by event. */
+export type SharedLibraryEvent = Readonly<Record<string, unknown>>;
 
 /** Which location an event is about. */
 export interface LocationEvent {

@@ -1,6 +1,7 @@
 import type { EventBus, Health, Operation } from "../core/mod.ts";
 import type { Shelf } from "../library/mod.ts";
 import type { Links, PeerBook } from "../network/mod.ts";
+import type { Sharing } from "../sharing/mod.ts";
 import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -35,6 +36,10 @@ export interface Components {
   readonly libraries: Shelf["libraries"];
   readonly jobs: Shelf["jobs"];
   readonly fileCopy: Shelf["fileCopy"];
+  readonly sharing: Pick<
+    Sharing,
+    "actions" | "dir" | "items" | "peers" | "scan" | "setDir" | "settled"
+  >;
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;
   /** Everything that may be asked. */

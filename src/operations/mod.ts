@@ -19,6 +19,23 @@ import {
 } from "./libraries.ts";
 import { connectPeer, disconnectPeer, listPeers, networkStatus, pingPeer } from "./network.ts";
 
+import {
+  addItem,
+  cancelItem,
+  connectLibraryPeer,
+  downloadItem,
+  fetchLatest,
+  getItem,
+  installItem,
+  libraryPeers,
+  listItems,
+  repairItem,
+  scanLibrary,
+  setLibraryDir,
+  uninstallItem,
+  verifyItem,
+} from "./sharing.ts";
+
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
 export type { EventItem, EventName } from "./event_names.ts";
@@ -54,6 +71,20 @@ export const operations = [
   cancelJob,
   watchJobs,
   listInstances,
+  listItems,
+  getItem,
+  fetchLatest,
+  downloadItem,
+  installItem,
+  uninstallItem,
+  cancelItem,
+  setLibraryDir,
+  libraryPeers,
+  connectLibraryPeer,
+  scanLibrary,
+  addItem,
+  repairItem,
+  verifyItem,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

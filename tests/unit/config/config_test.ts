@@ -39,6 +39,15 @@ Deno.test("resolveConfig() without any source gives the documented defaults", ()
     log: "info",
     allow_remote: false,
     geolocation: { url: "https://ipapi.co/json/", share: true },
+    library: {
+      dir: "",
+      private: false,
+      upload_limit: 0,
+      upload_limit_per_peer: 0,
+      download_limit: 0,
+      download_limit_per_peer: 0,
+      unpackers: [],
+    },
   });
   assert.deepEqual(new Set(Object.values(origins)), new Set(["default"]));
 });
