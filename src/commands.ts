@@ -100,6 +100,8 @@ async function loadConfig(
       p2p_listen: flags.p2pListen,
       allow_remote: flags.allowRemote,
       admin_token_file: flags.adminTokenFile && resolve(flags.adminTokenFile),
+      private: flags.private,
+      trust: flags.trustAutoApprove ? { auto_approve: true } : undefined,
     },
     env,
     file: await readIfThere(filePath),
@@ -218,7 +220,12 @@ function serviceArguments(flags: GlobalFlags): string[] {
     ["--admin-token-file", flags.adminTokenFile && resolve(flags.adminTokenFile)],
   ] as const;
   const words = pairs.flatMap(([name, value]) => value ? [name, value] : []);
-  return [...source, ...words, ...(flags.allowRemote ? ["--allow-remote"] : [])];
+  const switches = [
+    ["--allow-remote", flags.allowRemote],
+    ["--private", flags.private],
+    ["--trust-auto-approve", flags.trustAutoApprove],
+  ] as const;
+  return [...source, ...words, ...switches.flatMap(([name, isOn]) => isOn ? [name] : [])];
 }
 
 function isCompiled(): boolean {

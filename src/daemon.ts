@@ -6,6 +6,7 @@ import {
   addGauges,
   assembleDoors,
   assembleNetwork,
+  assemblePlugins,
   type Doors,
   droppedCounts,
   type NetworkParts,
@@ -160,7 +161,17 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     { clock: systemClock, fetch },
     config.config.geolocation,
   );
-  const network = assembleNetwork({ identity, events, config, caps, metrics, geolocation, health });
+  const network = assembleNetwork({
+    ...{ identity, events, config, caps, metrics, geolocation, health },
+    mayUse: (peerId, protocol) => plugins.mayUse(peerId, protocol),
+  });
+  let current = config.config;
+  const plugins = assemblePlugins({
+    ...{ identity, adminToken, events, dirs: options.dirs, streams: network.streams },
+    initial: current,
+    config: () => current,
+    shutDown: options.shutDown,
+  });
   const { peers, swarm, links, mdns } = network;
   const subscriptions = new Subscriptions({ events, logs: hub });
   const shelf = createShelf({ clock: systemClock, events }, options.dirs);
@@ -198,10 +209,10 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     shutDown: options.shutDown,
   });
   const { grpc, rest, control } = doors;
-  const counted = { network, doors, subscriptions };
+  const counted = { network, doors, subscriptions, plugins };
   addGauges(metrics, state, counted);
   const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
-  const outside: Service[] = isNetworked ? [...network.services] : [];
+  const outside: Service[] = isNetworked ? [...network.services, plugins] : [];
   return {
     services: [
       ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
@@ -209,7 +220,10 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     ],
     state,
     health,
-    reload: network.reload,
+    reload: (next) => {
+      current = next;
+      network.reload(next);
+    },
   };
 }
 

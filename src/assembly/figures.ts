@@ -1,5 +1,6 @@
 import type { Metrics } from "../core/mod.ts";
 import type { DaemonState, Subscriptions } from "../operations/mod.ts";
+import type { PluginHost } from "../plugins/mod.ts";
 import type { Doors } from "./doors.ts";
 import type { NetworkParts } from "./network.ts";
 
@@ -8,11 +9,12 @@ export interface Counted {
   readonly network: NetworkParts;
   readonly doors: Doors;
   readonly subscriptions: Subscriptions;
+  readonly plugins: PluginHost;
 }
 
 /** Dropped and refused things by name, since start. */
 export function droppedCounts(
-  { network, doors, subscriptions }: Counted,
+  { network, doors, subscriptions, plugins }: Counted,
 ): Record<string, number> {
   return {
     ...prefixed("inbound_refused_", network.swarm.admission.refused),
@@ -22,11 +24,13 @@ export function droppedCounts(
     ...prefixed("rest_connections_", withoutOpen(doors.rest.connections())),
     control_connections_refused: doors.control.counts.refused,
     events_dropped: subscriptions.dropped,
+    ...plugins.counts(),
   };
 }
 
 /** Adds what is read when somebody looks at the metrics. */
-export function addGauges(metrics: Metrics, state: DaemonState, { network, doors }: Counted): void {
+export function addGauges(metrics: Metrics, state: DaemonState, counted: Counted): void {
+  const { network, doors, plugins } = counted;
   const { peers, swarm } = network;
   metrics.gauge("almenad_peers", "Peers in the book", () => peers.size);
   metrics.gauge("almenad_peers_connected", "Connected peers", () => peers.connectedCount);
@@ -37,6 +41,12 @@ export function addGauges(metrics: Metrics, state: DaemonState, { network, doors
     () => swarm.admission.pendingCount,
   );
   metrics.counts("almenad_dropped_total", "Refused and dropped things", () => state.counters());
+  metrics.counts(
+    "almenad_plugin_failures_total",
+    "Failures inside plugins, by plugin",
+    () => Object.fromEntries(plugins.list().map(({ name, failures }) => [name, failures])),
+    "plugin",
+  );
   metrics.counts("almenad_connections", "Open inbound connections by door", () => ({
     grpc: doors.grpc.connections().open,
     rest: doors.rest.connections().open,

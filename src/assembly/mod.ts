@@ -2,3 +2,4 @@
 export { assembleDoors, type Doors } from "./doors.ts";
 export { addGauges, droppedCounts } from "./figures.ts";
 export { assembleNetwork, type NetworkParts } from "./network.ts";
+export { assemblePlugins } from "./plugins.ts";

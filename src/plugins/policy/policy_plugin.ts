@@ -1,0 +1,2 @@
+import type { Register } from "../plugin.ts";
+export const register: Register = () => undefined;
