@@ -26,6 +26,7 @@ import {
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
 import { type Identity, loadIdentity } from "./network/mod.ts";
+import { Invitations } from "./plugins/mod.ts";
 import { type Components, type DaemonState, operations, Subscriptions } from "./operations/mod.ts";
 import {
   type AdminToken,
@@ -192,7 +193,13 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
     ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
-    ...{ libraries, jobs, fileCopy },
+    ...{ libraries, jobs, fileCopy, plugins },
+    invitations: new Invitations({
+      peerId: identity.peerId,
+      addresses: () => swarm.listenAddresses(),
+      connect: (address, signal) => links.connect(address, signal),
+      handshake: () => plugins.services.need("handshake"),
+    }),
     instances: () => listInstances(options.dirs.root),
     listOperations: () => registry.list(),
   };

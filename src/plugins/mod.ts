@@ -2,3 +2,4 @@
 export { formatAddress, type NodeAddress, nodeNumber, parseAddress } from "./address.ts";
 export { PluginHost, type PluginHostInit, type PluginState } from "./plugin_host.ts";
 export { NoServiceError } from "./services.ts";
+export { Invitations } from "./trust/invitations.ts";

@@ -303,6 +303,17 @@ export interface HandshakeService {
   processRelayedRejection(from: PeerRef): Promise<void>;
   /** Waits for background calls and ends the timers. */
   stop(): Promise<void>;
+  /** Peers this daemon asked and that have not answered; optional. */
+  outgoingRequests?(): readonly OutgoingRequest[];
+}
+
+/** A request of this daemon that is not answered yet. */
+export interface OutgoingRequest {
+  readonly peerId: string;
+  /** RFC 3339, UTC. */
+  readonly sentAt: string;
+  /** RFC 3339, UTC: when it is given up. */
+  readonly until: string;
 }
 
 /** What a policy is asked about. */
@@ -317,6 +328,33 @@ export interface PolicyManager {
   all(): readonly PolicyRunner[];
   stopAll(): Promise<void>;
   loadPersisted(): Promise<void>;
+  /** Runs a policy that denies nothing and says what it would have denied; optional. */
+  startShadow?(network: number, policyJson: string): Promise<PolicyRunner>;
+  stopShadow?(network: number): Promise<void>;
+  /** How the verdict of each policy that concerns the peer comes about; optional. */
+  explain?(question: PolicyQuestion): readonly PolicyExplanation[];
+}
+
+/** What may be explained. */
+export interface PolicyQuestion {
+  readonly event: PolicyEventType;
+  readonly port: number;
+  readonly peerId: string;
+  readonly size: number;
+  readonly direction: string;
+}
+
+/** How a verdict came about. */
+export interface PolicyExplanation {
+  readonly network: number;
+  readonly isShadow: boolean;
+  readonly allowed: boolean;
+  /** The rule that decided; empty for the default. */
+  readonly rule: string;
+  /** Its expression. */
+  readonly match: string;
+  readonly reason: string;
+  readonly values: Readonly<Record<string, unknown>>;
 }
 
 /** The running policy of one network. */
@@ -347,6 +385,8 @@ export interface WebhookManager {
   /** Takes effect at once; empty turns it off. @throws for an address that is not allowed. */
   setURL(url: string): Promise<void>;
   stats(): WebhookStats;
+  /** Where events go; empty when off; optional. */
+  url?(): string;
 }
 
 /** Counters since start; zeros when off. */
