@@ -162,11 +162,17 @@ export class TrustActions {
     this.#publish("trust.changed", { peerId, granted: false });
   }
 
-  /** Tells a trusted peer that it is, and of each network it may not know us in. */
-  async tellState(peerId: string): Promise<void> {
+  /**
+   * Tells a trusted peer that it is, and of each network it may not know us in.
+   *
+   * @param joined A network it just proved to belong to.
+   */
+  async tellState(peerId: string, joined = 0): Promise<void> {
     const { daemon } = this.#components;
     const networks = daemon.networks();
-    const unknown = networks.list().filter(({ id }) => !networks.isMember(id, peerId));
+    const unknown = networks.list().filter(({ id }) =>
+      id === joined || !networks.isMember(id, peerId)
+    );
     for (const { id } of unknown.slice(0, 8)) {
       const network = { id, prove: (text: string) => networks.prove(id, text) };
       this.#components.tell(peerId, { type: "handshake_accept", network });
@@ -249,7 +255,7 @@ export class TrustActions {
     }
     const isNew = !daemon.networks().isMember(network, peerId);
     await daemon.networks().addMember(network, peerId);
-    if (isNew) await this.tellState(peerId);
+    if (isNew) await this.tellState(peerId, network);
   }
 
   // Members are trusted peers, contract 4.5.

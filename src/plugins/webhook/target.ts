@@ -96,6 +96,7 @@ function embeddedIpv4(words: readonly number[]): string | undefined {
   const text = (high = 0, low = 0) => [high >> 8, high & 255, low >> 8, low & 255].join(".");
   const [first, second, third] = words;
   if (first === 0x2002) return text(second, third);
+  if (words.join() === "0,0,0,0,0,0,0,1") return undefined; // loopback
   const isNat64 = first === 0x64 && second === 0xff9b;
   const isLow = words.slice(0, 5).every((word) => word === 0) &&
     (words[5] === 0xffff || words[5] === 0);
