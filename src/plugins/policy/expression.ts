@@ -29,7 +29,8 @@ export type Condition = (variables: Variables) => boolean;
 
 interface Run {
   readonly variables: Variables;
-  readonly deadline: number;
+  /** Set at the first look at the clock: what ends before it is far within any budget. */
+  deadline: number;
   steps: number;
 }
 type Node = (run: Run) => Value;
@@ -55,8 +56,7 @@ export function compileCondition(text: string): Condition {
     throw invalid(text, messageOf(failure).split("\n")[0] ?? "");
   }
   return (variables) => {
-    const run = { variables, deadline: performance.now() + EVAL_BUDGET_MS, steps: 0 };
-    const value = node(run);
+    const value = node({ variables, deadline: 0, steps: 0 });
     if (typeof value === "boolean") return value;
     throw failed(`the expression gives ${describe(value)}, not true or false`);
   };
@@ -96,7 +96,8 @@ function literal(value: unknown): Node {
 }
 
 function variable(name: string): Node {
-  return ({ variables }) => Object.hasOwn(variables, name) ? variables[name] ?? null : null;
+  if (name in Object.prototype) return () => null;
+  return ({ variables }) => variables[name] ?? null;
 }
 
 function list(items: readonly Node[]): Node {
@@ -138,7 +139,8 @@ function binary(operator: string, left: Node, right: Node): Node {
   if (compare) return (run) => compare(order(left(run), right(run), operator));
   const arithmetic = ARITHMETIC[operator];
   if (arithmetic) {
-    return (run) => arithmetic(numeric(left(run), operator), numeric(right(run), operator));
+    return (run) =>
+      finite(arithmetic(numeric(left(run), operator), numeric(right(run), operator)), operator);
   }
   throw new SyntaxError(`operator ${operator} is no part of the language`);
 }
@@ -161,25 +163,34 @@ function call(name: string, args: readonly Node[]): Node {
   if (name === "has_tag" && first && second && args.length === 2) {
     return (run) => contains(run, first(run), second(run), name);
   }
-  if (name === "duration" && first && args.length === 1) {
-    return (run) => {
-      const text = first(run);
-      const seconds = typeof text === "string" ? durationSeconds(text) : undefined;
-      if (seconds !== undefined) return seconds;
-      throw failed(`duration() does not understand ${describe(text)}`);
-    };
-  }
+  if (name === "duration" && first && args.length === 1) return duration(first);
   if (name === "since" && first && args.length === 1) {
     return (run) => Date.now() / 1_000 - numeric(first(run), name);
   }
   throw new SyntaxError(`there is no function ${name} with ${args.length} arguments`);
 }
 
+function duration(argument: Node): Node {
+  // Nearly always the same text, which need not be read again.
+  let known: Value = null;
+  let seconds: number | undefined;
+  return (run) => {
+    const text = argument(run);
+    if (text !== known || seconds === undefined) {
+      known = text;
+      seconds = typeof text === "string" ? durationSeconds(text) : undefined;
+    }
+    if (seconds !== undefined) return seconds;
+    throw failed(`duration() does not understand ${describe(text)}`);
+  };
+}
+
 function step(run: Run, value: Value): Value {
-  if (++run.steps % STEPS_PER_LOOK === 0 && performance.now() > run.deadline) {
-    throw failed(`it took over ${EVAL_BUDGET_MS} ms`);
-  }
-  return value;
+  if (++run.steps % STEPS_PER_LOOK !== 0) return value;
+  const now = performance.now();
+  run.deadline ||= now + EVAL_BUDGET_MS;
+  if (now <= run.deadline) return value;
+  throw failed(`it took over ${EVAL_BUDGET_MS} ms`);
 }
 
 function contains(run: Run, items: Value, wanted: Value, what: string): boolean {
@@ -193,13 +204,17 @@ function isList(value: Value): value is readonly Value[] {
 }
 
 function isSame(left: Value, right: Value): boolean {
+  if (left === right) return true;
+  if (typeof left !== "object" || typeof right !== "object") return false;
   if (!isList(left) || !isList(right)) return left === right;
   return left.length === right.length &&
     left.every((item, index) => isSame(item, right[index] ?? null));
 }
 
 function order(left: Value, right: Value, operator: string): number {
-  if (typeof left === "number" && typeof right === "number") return left - right;
+  if (typeof left === "number" && typeof right === "number") {
+    return left < right ? -1 : Number(left > right);
+  }
   if (typeof left === "string" && typeof right === "string") {
     return left < right ? -1 : Number(left > right);
   }
@@ -211,7 +226,7 @@ function add(left: Value, right: Value): Value {
     if (left.length + right.length <= MAX_TEXT_LENGTH) return left + right;
     throw failed(`a text of over ${MAX_TEXT_LENGTH} characters would be made`);
   }
-  return numeric(left, "+") + numeric(right, "+");
+  return finite(numeric(left, "+") + numeric(right, "+"), "+");
 }
 
 function truth(value: Value, what: string): boolean {
@@ -222,6 +237,12 @@ function truth(value: Value, what: string): boolean {
 function numeric(value: Value, what: string): number {
   if (typeof value === "number") return value;
   throw failed(`${what} needs a number, not ${describe(value)}`);
+}
+
+// What is no number compares with nothing, so a rule built on it would decide by chance.
+function finite(value: number, operator: string): number {
+  if (Number.isFinite(value)) return value;
+  throw failed(`${operator} gives no number`);
 }
 
 function describe(value: Value): string {

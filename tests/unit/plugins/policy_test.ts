@@ -87,6 +87,8 @@ Deno.test("compileCondition() fails on what is no boolean and on mixed types", (
       "port and true",
       "port in port",
       "duration('soon') > 1",
+      "port / 0 > 1",
+      "port % 0 == 0",
       "'a' - 1 == 0",
       "'a' + 1 == 'a1'",
       "has_tag(port, 'x')",
