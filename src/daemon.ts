@@ -7,6 +7,7 @@ import {
   assembleDoors,
   assembleNetwork,
   assemblePlugins,
+  type Counted,
   type Doors,
   droppedCounts,
   type NetworkParts,
@@ -26,7 +27,6 @@ import {
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
 import { type Identity, loadIdentity } from "./network/mod.ts";
-import { Invitations } from "./plugins/mod.ts";
 import { type Components, type DaemonState, operations, Subscriptions } from "./operations/mod.ts";
 import {
   type AdminToken,
@@ -150,7 +150,8 @@ interface Parts {
 }
 
 function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secured): Parts {
-  const { config } = options;
+  const { config, dirs, shutDown } = options;
+  const clock = systemClock;
   const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
   const metrics = new Metrics();
@@ -158,68 +159,42 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...doorNames]);
   health.serving("identity");
   const events = new EventBus(() => identity.peerId);
-  const geolocation = new OnlineGeolocation(
-    { clock: systemClock, fetch },
-    config.config.geolocation,
-  );
+  const geolocation = new OnlineGeolocation({ clock, fetch }, config.config.geolocation);
   const network = assembleNetwork({
     ...{ identity, events, config, caps, metrics, geolocation, health },
-    mayUse: (peerId, protocol) => plugins.mayUse(peerId, protocol),
+    mayUse: (peerId, protocol) => pluginParts.plugins.mayUse(peerId, protocol),
   });
-  let current = config.config;
-  const plugins = assemblePlugins({
-    ...{ identity, adminToken, events, dirs: options.dirs, streams: network.streams },
-    initial: current,
-    config: () => current,
-    shutDown: options.shutDown,
+  const pluginParts = assemblePlugins({
+    ...{ identity, adminToken, events, network, dirs, config: config.config, shutDown },
   });
-  const { peers, swarm, links, mdns } = network;
+  const { plugins, invitations } = pluginParts;
+  const { peers, links, mdns } = network;
   const subscriptions = new Subscriptions({ events, logs: hub });
-  const shelf = createShelf({ clock: systemClock, events }, options.dirs);
-
-  const state: DaemonState = {
-    version: versionInfo(),
-    peerId: identity.peerId,
-    instance: options.instance,
-    pid: process.pid,
-    dataDir: options.dirs.base,
-    grpcAddresses: () => grpc.addresses(),
-    restAddress: () => rest.address(),
-    controlAddress: () => control.address(),
-    p2pAddresses: () => swarm.listenAddresses(),
-    uptimeMs: () => performance.now(),
-    counters: () => droppedCounts(counted),
-  };
+  const shelf = createShelf({ clock, events }, dirs);
+  const state = createState(options, identity, () => ({ doors, network, counted }));
   const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
     ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
-    ...{ libraries, jobs, fileCopy, plugins },
-    invitations: new Invitations({
-      peerId: identity.peerId,
-      addresses: () => swarm.listenAddresses(),
-      connect: (address, signal) => links.connect(address, signal),
-      handshake: () => plugins.services.need("handshake"),
-    }),
-    instances: () => listInstances(options.dirs.root),
+    ...{ libraries, jobs, fileCopy, plugins, invitations },
+    instances: () => listInstances(dirs.root),
     listOperations: () => registry.list(),
   };
   const registry = new OperationRegistry<Components>(components, operations, {
     onCall: metrics.onCall,
   });
   const doors: Doors = assembleDoors({
-    ...{ registry, health, metrics, config, caps, adminToken },
+    ...{ registry, health, metrics, config, caps, adminToken, shutDown },
     version: state.version.version,
     control: {
-      place: controlPlaces(options.controlSocket ?? options.dirs.controlSocket),
+      place: controlPlaces(options.controlSocket ?? dirs.controlSocket),
       ownsFolder: options.controlSocket === undefined,
     },
-    shutDown: options.shutDown,
   });
   const { grpc, rest, control } = doors;
   const counted = { network, doors, subscriptions, plugins };
   addGauges(metrics, state, counted);
   const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
-  const outside: Service[] = isNetworked ? [...network.services, plugins] : [];
+  const outside: Service[] = isNetworked ? [...network.services, ...pluginParts.services] : [];
   return {
     services: [
       ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
@@ -228,9 +203,29 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     state,
     health,
     reload: (next) => {
-      current = next;
       network.reload(next);
+      pluginParts.reload(next);
     },
+  };
+}
+
+function createState(
+  { instance, dirs }: DaemonOptions,
+  { peerId }: Identity,
+  parts: () => { doors: Doors; network: NetworkParts; counted: Counted },
+): DaemonState {
+  return {
+    version: versionInfo(),
+    peerId,
+    instance,
+    pid: process.pid,
+    dataDir: dirs.base,
+    grpcAddresses: () => parts().doors.grpc.addresses(),
+    restAddress: () => parts().doors.rest.address(),
+    controlAddress: () => parts().doors.control.address(),
+    p2pAddresses: () => parts().network.swarm.listenAddresses(),
+    uptimeMs: () => performance.now(),
+    counters: () => droppedCounts(parts().counted),
   };
 }
 

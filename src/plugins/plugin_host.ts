@@ -6,7 +6,7 @@ import { DaemonSurface } from "./daemon_surface.ts";
 import { JsonStore } from "./json_store.ts";
 import { Networks } from "./networks.ts";
 import { PeerNames } from "./peer_names.ts";
-import type { HandshakeService, Plugin, Register, VersionInfo } from "./plugin.ts";
+import type { Plugin, Register, VersionInfo } from "./plugin.ts";
 import { PluginHealth } from "./plugin_health.ts";
 import { PluginRegistry, SHUTDOWN_TIMEOUT_MS, shutdownAll } from "./plugin_registry.ts";
 import { HANDSHAKE_PORT, PortGate } from "./port_gate.ts";

@@ -54,18 +54,11 @@ testInNetns(
       expose_http: { expose: { port: SERVICE_PORT, to: "127.0.0.1:8123" } },
     });
     const netns = (name: string) => lan.host(name).namespace;
-    const server = stack.use(
-      new LineProcess({
-        command: [
-          ...["python3", "-u", "-c"],
-          "import http.server as h\nclass H(h.BaseHTTPRequestHandler):\n def do_GET(s):\n" +
-          "  s.send_response(200);s.end_headers();s.wfile.write(b'hello from ada')\n" +
-          "print('up', flush=True)\nh.ThreadingHTTPServer(('127.0.0.1',8123),H).serve_forever()",
-        ],
-        netns: netns("ada"),
-      }),
-    );
-    await server.waitFor("server", (line) => line === "up" || undefined);
+    const run = (name: string, script: string) =>
+      stack.use(
+        new LineProcess({ command: ["python3", "-u", "-c", script], netns: netns(name) }),
+      );
+    await run("ada", HTTP_SERVICE).waitFor("server", (line) => line === "up" || undefined);
     const ada = stack.use(await startDaemon({ dataDir: adaDir, netns: netns("ada") }));
     await folderWith(bobDir, {
       expose_http: {
@@ -90,31 +83,8 @@ testInNetns(
     assert.equal(waited["trusted"], true);
     await waitFor("mutual trust", async () => (await trusted(ada))[0]?.["mutual"] === true);
     assert.equal(await get(), "hello from ada");
-    const policy = {
-      version: 1,
-      rules: [{
-        name: "no web",
-        on: "connect",
-        match: `port == ${SERVICE_PORT}`,
-        actions: [{ type: "deny" }],
-      }],
-    };
-    await act(adaDir, "policy.start", { policy });
-    assert.equal(await get(), "");
-    const why = await ask(adaDir, "policy.explain", {
-      peer: bob.ready.peer_id,
-      port: SERVICE_PORT,
-    });
-    assert.equal(why["allowed"], false);
-    assert.equal((why["policies"] as { rule: string }[])[0]!.rule, "no web");
-    await act(adaDir, "policy.stop", {});
-    assert.equal(await get(), "hello from ada");
-    const tunnel = stack.use(
-      new LineProcess({
-        command: ["python3", "-u", "-c", HELD_CONNECTION],
-        netns: netns("bob"),
-      }),
-    );
+    await checkPolicy(adaDir, bob.ready.peer_id, get);
+    const tunnel = run("bob", HELD_CONNECTION);
     await tunnel.waitFor("tunnel", (line) => line === "open" || undefined);
     const begun = performance.now();
     await act(adaDir, "trust.revoke", { peer: bob.ready.peer_id });
@@ -122,24 +92,67 @@ testInNetns(
     assert.ok(performance.now() - begun < 2_000, "the tunnel was cut late");
     await waitFor("bob to know", async () => (await trusted(bob)).length === 0);
     assert.equal(await get(), "");
-    const lines = await readFile(joins, "utf8");
-    assert.match(lines, new RegExp(`peer.connected ${bob.ready.peer_id}`));
-    assert.match(lines, new RegExp(`trust.changed ${bob.ready.peer_id}`));
-    const { plugins } = await ask(adaDir, "plugins.list");
-    const states = (plugins as { name: string; origin: string }[]).map(({ name, origin }) =>
-      `${name} ${origin}`
-    );
-    assert.deepEqual(states, [
-      "expose-http file",
-      "handshake builtin",
-      "log-joins file",
-      "policy builtin",
-      "trustedagents builtin",
-      "webhook builtin",
-    ]);
-    assert.match(ada.ready.version, /./);
+    await checkPlugins(adaDir, joins, bob.ready.peer_id);
   },
 );
+
+/** Denies Bob the service for a while. */
+async function checkPolicy(
+  adaDir: string,
+  peer: string,
+  get: () => Promise<string>,
+): Promise<void> {
+  const policy = {
+    version: 1,
+    rules: [{
+      name: "no web",
+      on: "connect",
+      match: `port == ${SERVICE_PORT}`,
+      actions: [{ type: "deny" }],
+    }],
+  };
+  await act(adaDir, "policy.start", { policy });
+  assert.equal(await get(), "");
+  const why = await ask(adaDir, "policy.explain", {
+    peer: peer,
+    port: SERVICE_PORT,
+  });
+  assert.equal(why["allowed"], false);
+  assert.equal((why["policies"] as { rule: string }[])[0]!.rule, "no web");
+  await act(adaDir, "policy.stop", {});
+  assert.equal(await get(), "hello from ada");
+}
+
+/** Both examples did their work, and status shows them. */
+async function checkPlugins(adaDir: string, joins: string, peer: string): Promise<void> {
+  const lines = await readFile(joins, "utf8");
+  assert.match(lines, new RegExp(`peer.connected ${peer}`));
+  assert.match(lines, new RegExp(`trust.changed ${peer}`));
+  const { plugins } = await ask(adaDir, "plugins.list");
+  const states = (plugins as { name: string; origin: string }[]).map(({ name, origin }) =>
+    `${name} ${origin}`
+  );
+  assert.deepEqual(states, [
+    "expose-http file",
+    "handshake builtin",
+    "log-joins file",
+    "policy builtin",
+    "trustedagents builtin",
+    "webhook builtin",
+  ]);
+}
+
+const HTTP_SERVICE = `
+import http.server as h
+class H(h.BaseHTTPRequestHandler):
+    def do_GET(s):
+        s.send_response(200)
+        s.end_headers()
+        s.wfile.write(b"hello from ada")
+server = h.ThreadingHTTPServer(("127.0.0.1", 8123), H)
+print("up", flush=True)
+server.serve_forever()
+`;
 
 const HELD_CONNECTION = `
 import socket

@@ -22,11 +22,19 @@ export async function callControl(
 }
 
 /** Calls a query by its name. */
-export function ask(dataDir: string, name: string, payload?: unknown) {
+export function ask(
+  dataDir: string,
+  name: string,
+  payload?: unknown,
+): Promise<Record<string, unknown>> {
   return callControl(dataDir, `query:${name}.v1`, payload);
 }
 
 /** Calls an action by its name. */
-export function act(dataDir: string, name: string, payload?: unknown) {
+export function act(
+  dataDir: string,
+  name: string,
+  payload?: unknown,
+): Promise<Record<string, unknown>> {
   return callControl(dataDir, `action:${name}.input.v1`, payload);
 }

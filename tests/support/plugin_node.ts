@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type BusEvent, EventBus, systemClock, systemRandom } from "../../src/core/mod.ts";
 import { Dialer, isLan, PeerBook, PeerStreams, Swarm } from "../../src/network/mod.ts";
 import { PluginHost, type PluginHostInit } from "../../src/plugins/mod.ts";
-import type { HandshakeService } from "../../src/plugins/plugin.ts";
+import type { Daemon, HandshakeService } from "../../src/plugins/plugin.ts";
 import { waitFor } from "./wait.ts";
 
 /** How a node is made. */
@@ -97,7 +97,7 @@ export class PluginNode implements AsyncDisposable {
   }
 
   /** The daemon as a plugin of its own sees it. */
-  get daemon() {
+  get daemon(): Daemon {
     return this.host.surfaceOf("test");
   }
 

@@ -1,11 +1,12 @@
 import { dirname, join } from "node:path";
 import { type Clock, systemClock } from "../../core/mod.ts";
-import type { Daemon, Plugin, Register } from "../plugin.ts";
+import type { Daemon, Plugin, Registrar } from "../plugin.ts";
 import { Policies } from "./manager.ts";
 
 /** What peers may do, by rules of the operator. */
-export const register: Register = ({ registerPlugin }) =>
+export function register({ registerPlugin }: Registrar): void {
   registerPlugin("policy", () => new PolicyPlugin());
+}
 
 /** Runs the policies that were kept, and follows the networks. */
 export class PolicyPlugin implements Plugin {

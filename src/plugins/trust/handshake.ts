@@ -1,6 +1,5 @@
 import { type Clock, DaemonError, logger, type Random } from "../../core/mod.ts";
 import { readMessage } from "../exchange.ts";
-import { nodeNumber } from "../address.ts";
 import type {
   Connection,
   Daemon,
@@ -22,7 +21,6 @@ import {
   parseMessage,
   printable,
   proofText,
-  signMessage,
 } from "./messages.ts";
 import type { Relay } from "./relay.ts";
 import { SEEN_MS, SeenMessages } from "./seen_messages.ts";

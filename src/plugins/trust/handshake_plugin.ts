@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { type Clock, guard, type Random, systemClock, systemRandom } from "../../core/mod.ts";
 import { JsonStore } from "../json_store.ts";
 import { PeerNames } from "../peer_names.ts";
-import type { Daemon, Listener, Plugin, Register } from "../plugin.ts";
+import type { Daemon, Listener, Plugin, Registrar } from "../plugin.ts";
 import { HANDSHAKE_PORT } from "../port_gate.ts";
 import { Handshake } from "./handshake.ts";
 import { Relay } from "./relay.ts";
@@ -12,8 +12,9 @@ import { TrustBook } from "./trust_book.ts";
 export const POLL_INTERVAL_MS = 30_000;
 
 /** Trust between peers by hand, on port 444. */
-export const register: Register = ({ registerPlugin }) =>
+export function register({ registerPlugin }: Registrar): void {
   registerPlugin("handshake", () => new HandshakePlugin());
+}
 
 /** Runs the handshake: its port, its timers, its file. */
 export class HandshakePlugin implements Plugin {
@@ -51,7 +52,7 @@ export class HandshakePlugin implements Plugin {
     this.#handshake = handshake;
     const listener = daemon.ports().bind(HANDSHAKE_PORT);
     this.#ends.push(() => listener.close());
-    daemon.background("accept handshakes", () => acceptAll(daemon, handshake, listener));
+    daemon.background("accept handshakes", () => acceptAll(handshake, listener));
     this.#watch(daemon, handshake);
     daemon.registerHandshakeService(handshake);
   }
@@ -85,7 +86,7 @@ export class HandshakePlugin implements Plugin {
   }
 }
 
-async function acceptAll(daemon: Daemon, handshake: Handshake, listener: Listener): Promise<void> {
+async function acceptAll(handshake: Handshake, listener: Listener): Promise<void> {
   for (;;) {
     const connection = await listener.accept();
     if (!connection) return;

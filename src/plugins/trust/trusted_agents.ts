@@ -1,7 +1,7 @@
-import type { PeerRef, Register, TrustChecker } from "../plugin.ts";
+import type { PeerRef, Registrar, TrustChecker } from "../plugin.ts";
 
 /** Who is trusted without being asked: the allow list of the configuration, contract 4.4. */
-export const register: Register = ({ registerPlugin }) =>
+export function register({ registerPlugin }: Registrar): void {
   registerPlugin("trustedagents", () => ({
     name: "trustedagents",
     init: (daemon) => {
@@ -12,6 +12,7 @@ export const register: Register = ({ registerPlugin }) =>
     },
     shutdown: () => undefined,
   }));
+}
 
 /**
  * Looks a peer up in an allow list; its entries are `<peer id>` or `<name>=<peer id>`. A number is

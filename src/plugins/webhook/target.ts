@@ -6,7 +6,11 @@ import { DaemonError, messageOf } from "../../core/mod.ts";
 export type Resolve = (host: string) => Promise<readonly { readonly address: string }[]>;
 
 /** The system's resolver. */
-export const systemResolve: Resolve = (host) => lookup(host, { all: true });
+export async function systemResolve(
+  host: string,
+): Promise<readonly { readonly address: string }[]> {
+  return await lookup(host, { all: true });
+}
 
 /** Names under which clouds hand out their secrets. */
 const METADATA_NAMES: readonly string[] = ["metadata.google.internal", "metadata"];

@@ -9,7 +9,7 @@ import {
   systemCode,
   writeDurably,
 } from "../../core/mod.ts";
-import type { Daemon, Plugin, Register, WebhookManager, WebhookStats } from "../plugin.ts";
+import type { Daemon, Plugin, Registrar, WebhookManager, WebhookStats } from "../plugin.ts";
 import { Delivery, type DeliveryCounts, type DeliveryInit } from "./delivery.ts";
 import { checkUrl, type Resolve, systemResolve } from "./target.ts";
 
@@ -21,8 +21,9 @@ const LAST_DRAIN_MS = 2_000;
 const log = logger("plugins");
 
 /** News by HTTP. */
-export const register: Register = ({ registerPlugin }) =>
+export function register({ registerPlugin }: Registrar): void {
   registerPlugin("webhook", () => new WebhookPlugin());
+}
 
 /** What tests replace. */
 export interface WebhookMachine

@@ -37,6 +37,11 @@ Deno.test("resolveConfig() without any source gives the documented defaults", ()
     bootstrap_peers: "",
     log: "info",
     allow_remote: false,
+    admin_token_file: "",
+    private: false,
+    trust: { auto_approve: false, allow: [] },
+    webhook: { url: "", secret: "" },
+    plugins: { enabled: false, list: [] },
     geolocation: { url: "https://ipapi.co/json/", share: true },
   });
   assert.deepEqual(new Set(Object.values(origins)), new Set(["default"]));
@@ -184,4 +189,14 @@ Deno.test("parseHostPort() refuses everything else", () => {
     "host:1e3",
   );
   for (const text of bad) assert.equal(parseHostPort(text), undefined, text);
+});
+
+Deno.test("resolveConfig() lets a flag set one field of a table, and the file the others", () => {
+  const peer = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+  const { config } = resolve({
+    flags: { trust: { auto_approve: true } },
+    env: {},
+    file: `[trust]\nallow = ["ada=${peer}"]\n`,
+  });
+  assert.deepEqual(config.trust, { auto_approve: true, allow: [`ada=${peer}`] });
 });
