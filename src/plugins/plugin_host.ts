@@ -83,11 +83,15 @@ export class PluginHost implements Service {
   #fileOf = new Map<string, RuntimePlugin>();
   #loaded: readonly Plugin[] = [];
   #stopping: Promise<void> | undefined;
+  // Read while the swarm opens its listeners.
+  readonly #builtin: Promise<readonly Register[]>;
 
   constructor(components: PluginHostComponents, init: PluginHostInit) {
     this.#components = components;
     this.#init = init;
     this.#key = new SigningKey(init.identity);
+    this.#builtin = builtinPlugins(init.builtin);
+    this.#builtin.catch(() => undefined); // told at start
     const { events, streams } = components;
     const publish = (topic: string, payload: Record<string, unknown>) =>
       events.publishOpen(topic, payload);
@@ -113,7 +117,7 @@ export class PluginHost implements Service {
     await this.networks.load();
     await this.datagrams.start();
     const registry = new PluginRegistry();
-    const builtin = this.#init.builtin ?? Object.values(await import("./builtin.ts"));
+    const builtin = await this.#builtin;
     for (const register of builtin) registry.add(register);
     await this.#addFiles(registry);
     const { loaded, error } = await registry.loadAll((plugin) => this.surfaceOf(plugin));
@@ -240,4 +244,10 @@ export class PluginHost implements Service {
     for (const { peerId } of service?.trustedPeers() ?? []) yield peerId;
     for (const { peerId } of service?.pendingRequests() ?? []) yield peerId;
   }
+}
+
+async function builtinPlugins(
+  given: readonly Register[] | undefined,
+): Promise<readonly Register[]> {
+  return given ?? Object.values(await import("./builtin.ts"));
 }

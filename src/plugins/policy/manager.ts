@@ -9,8 +9,7 @@ import {
   writeDurably,
 } from "../../core/mod.ts";
 import type { Daemon, PolicyManager } from "../plugin.ts";
-import { compilePolicy } from "./document.ts";
-import { type Explanation, type GateQuestion, Runner } from "./runner.ts";
+import type { Explanation, GateQuestion, Runner } from "./runner.ts";
 
 /** What {@link Policies} uses. */
 export interface PoliciesComponents {
@@ -77,7 +76,7 @@ export class Policies implements PolicyManager {
       if (digits === undefined) continue;
       const path = join(this.#folder, name);
       try {
-        this.#run(Number(digits), await readFile(path, "utf8"), shadow !== undefined);
+        await this.#run(Number(digits), await readFile(path, "utf8"), shadow !== undefined);
       } catch (cause) {
         // A daemon that forgot who is denied would let everybody in.
         throw new DaemonError("data_loss", `Cannot run policy ${path}: ${messageOf(cause)}`, {
@@ -109,14 +108,17 @@ export class Policies implements PolicyManager {
 
   #begin(network: number, policyJson: string, isShadow: boolean): Promise<Runner> {
     return this.#inTurn(async () => {
-      compilePolicy(policyJson); // before anything is replaced
       checkNetwork(network);
+      const { compilePolicy } = await import("./engine.ts");
+      compilePolicy(policyJson); // before anything is replaced
       await this.#keep(network, isShadow, policyJson);
-      return this.#run(network, policyJson, isShadow);
+      return await this.#run(network, policyJson, isShadow);
     });
   }
 
-  #run(network: number, policyJson: string, isShadow: boolean): Runner {
+  async #run(network: number, policyJson: string, isShadow: boolean): Promise<Runner> {
+    // Who has no policy need not wait for what runs them.
+    const { compilePolicy, Runner } = await import("./engine.ts");
     const runners = isShadow ? this.#shadows : this.#active;
     const policy = compilePolicy(policyJson);
     runners.get(network)?.stop();

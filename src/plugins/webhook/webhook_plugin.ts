@@ -10,8 +10,8 @@ import {
   writeDurably,
 } from "../../core/mod.ts";
 import type { Daemon, Plugin, Registrar, WebhookManager, WebhookStats } from "../plugin.ts";
-import { Delivery, type DeliveryCounts, type DeliveryInit } from "./delivery.ts";
-import { checkUrl, type Resolve, systemResolve } from "./target.ts";
+import type { Delivery, DeliveryCounts, DeliveryInit } from "./delivery.ts";
+import type { Resolve } from "./target.ts";
 
 /** How long the old URL gets what waits for it, contract 4.6. */
 export const DRAIN_MS = 5_000;
@@ -52,7 +52,7 @@ export class WebhookPlugin implements Plugin, WebhookManager {
     this.#daemon = daemon;
     const configured = daemon.config()["url"];
     const url = await this.#readUrl() ?? (typeof configured === "string" ? configured : "");
-    if (url !== "") this.#use(checkUrl(url), url);
+    if (url !== "") this.#use(await this.#createDelivery(url), url);
     const events = daemon.bus().subscribe("*");
     this.#end = () => events.cancel();
     daemon.background("hand events to the webhook", async () => {
@@ -85,25 +85,31 @@ export class WebhookPlugin implements Plugin, WebhookManager {
   }
 
   async #change(text: string): Promise<void> {
-    const url = text === "" ? undefined : checkUrl(text);
+    const next = text === "" ? undefined : await this.#createDelivery(text);
     await this.#keep(text);
     const before = this.#delivery;
     this.#delivery = undefined;
     this.#url = "";
-    if (url) this.#use(url, text);
+    if (next) this.#use(next, text);
     await before?.drain(DRAIN_MS);
   }
 
-  #use(url: URL, text: string): void {
+  // What delivers is loaded with the first URL: most daemons never have one.
+  async #createDelivery(text: string): Promise<Delivery> {
+    const { checkUrl, Delivery, systemResolve } = await import("./engine.ts");
     const { clock = systemClock, resolve = systemResolve, ...times } = this.#machine;
     const daemon = this.#daemon;
-    this.#url = text;
-    this.#delivery = new Delivery({
-      ...{ url, clock, resolve, ...times, counts: this.#counts },
+    return new Delivery({
+      ...{ url: checkUrl(text), clock, resolve, ...times, counts: this.#counts },
       secret: () => String(daemon?.config()["secret"] ?? ""),
       nodeId: () => daemon?.nodeId() ?? 0,
     });
-    log.info("Events go to a webhook", { host: url.host });
+  }
+
+  #use(delivery: Delivery, text: string): void {
+    this.#url = text;
+    this.#delivery = delivery;
+    log.info("Events go to a webhook", { host: new URL(text).host });
   }
 
   get #path(): string {
