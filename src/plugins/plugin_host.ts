@@ -114,8 +114,7 @@ export class PluginHost implements Service {
   /** Loads everything. @throws {DaemonError} naming the plugin that could not be loaded. */
   async start(): Promise<void> {
     this.#stopping = undefined;
-    await this.networks.load();
-    await this.datagrams.start();
+    await Promise.all([this.networks.load(), this.datagrams.start()]);
     const registry = new PluginRegistry();
     const builtin = await this.#builtin;
     for (const register of builtin) registry.add(register);

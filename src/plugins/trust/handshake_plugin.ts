@@ -35,15 +35,14 @@ export class HandshakePlugin implements Plugin {
     const folder = daemon.identityPath() && dirname(daemon.identityPath());
     const storeOf = (name: string) => new JsonStore(folder && join(folder, name));
     const book = new TrustBook(storeOf("trust.json"));
-    await book.load();
-    book.reap(this.#clock.now());
     const relay = new Relay({
       ...{ daemon, clock: this.#clock },
       store: storeOf("relay_inbox.json"),
       isTrusted: (peerId) => book.trusted.has(peerId),
     });
     this.#relay = relay;
-    await relay.start();
+    await Promise.all([book.load(), relay.start()]);
+    book.reap(this.#clock.now());
     const handshake = new Handshake({
       ...{ daemon, book, relay },
       ...{ clock: this.#clock, random: this.#random },

@@ -325,3 +325,27 @@ testWithLibp2p("While plugins shut down, publishing works and dialling is refuse
   assert.deepEqual(outcome, ["unavailable"]);
   assert.deepEqual(node.topics("late."), ["late.word"]);
 });
+
+testWithLibp2p(
+  "A plugin that fails to start ends the start, and those before it are ended",
+  async () => {
+    const told: string[] = [];
+    const plugins: Plugin[] = [
+      { name: "a", init: () => undefined, shutdown: () => void told.push("a ended") },
+      {
+        name: "b",
+        init: () => Promise.reject(new TypeError("no luck")),
+        shutdown: () => undefined,
+      },
+      { name: "c", init: () => void told.push("c began"), shutdown: () => undefined },
+    ];
+    const builtin = plugins.map((plugin): Register => ({ registerPlugin }) =>
+      registerPlugin(plugin.name, () => plugin)
+    );
+    await assert.rejects(PluginNode.start({ builtin }), {
+      code: "failed_precondition",
+      message: 'Cannot load plugin "b": no luck',
+    });
+    assert.deepEqual(told, ["a ended"]);
+  },
+);

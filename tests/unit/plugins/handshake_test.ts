@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { PolicyPlugin } from "../../../src/plugins/policy/policy_plugin.ts";
+import { HandshakePlugin } from "../../../src/plugins/trust/handshake_plugin.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 import { befriend, PluginNode } from "../../support/plugin_node.ts";
 import { testWithLibp2p } from "../../support/libp2p_pair.ts";
 import { tempFolder } from "../../support/temp_folder.ts";
@@ -92,5 +95,38 @@ testWithLibp2p(
     await ada.stop();
     const file = JSON.parse(await readFile(join(folderA.path, "trust.json"), "utf8"));
     assert.equal(file.trusted.length, 2);
+  },
+);
+
+testWithLibp2p("Built-in plugins leave no timer behind", async () => {
+  const clock = new FakeClock();
+  await using ada = await PluginNode.start({
+    builtin: [
+      ({ registerPlugin }) => registerPlugin("handshake", () => new HandshakePlugin({ clock })),
+      ({ registerPlugin }) => registerPlugin("policy", () => new PolicyPlugin({ clock })),
+    ],
+  });
+  const rules = [{ name: "r", on: "connect", match: "true", actions: [{ type: "deny" }] }];
+  await ada.host.services.need("policy").start(0, JSON.stringify({ version: 1, rules }));
+  assert.equal(clock.pending, 3);
+  await ada.stop();
+  assert.equal(clock.pending, 0);
+});
+
+testWithLibp2p(
+  "Trust is told again when a link comes back; who no longer trusts says so",
+  async () => {
+    await using folder = await tempFolder();
+    await using ada = await PluginNode.start();
+    let bob = await PluginNode.start({ folder: folder.path });
+    const { privateKey } = bob;
+    await befriend(ada, bob);
+    await bob.stop();
+    await rm(join(folder.path, "trust.json")); // Bob forgot everything
+    bob = await PluginNode.start({ folder: folder.path, privateKey });
+    await ada.connect(bob);
+    await waitFor("ada to learn it", () => !ada.trust.isTrusted(bob.peerId));
+    assert.ok(ada.topics("trust.").includes("trust.revoked_by_peer"));
+    await bob.stop();
   },
 );
