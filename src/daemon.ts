@@ -4,8 +4,7 @@ import process from "node:process";
 import {
   addGauges,
   assembleDoors,
-  assembleNetwork,
-  assembleSharing,
+  assembleOutside,
   type Counted,
   type Doors,
   droppedCounts,
@@ -171,7 +170,7 @@ interface Parts {
 }
 
 function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secured): Parts {
-  const { config } = options;
+  const { config, dirs, shutDown } = options;
   const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
   const metrics = new Metrics();
@@ -183,53 +182,47 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     { clock: systemClock, fetch },
     config.config.geolocation,
   );
-  const network = assembleNetwork({ identity, events, config, caps, metrics, geolocation, health });
-  const { peers, links, mdns } = network;
-  const subscriptions = new Subscriptions({ events, logs: hub });
-  const shelf = createShelf({ clock: systemClock, events }, options.dirs);
-
-  const state = describeDaemon(options, identity, () => ({ network, doors, subscriptions }));
-  const { libraries, jobs, fileCopy } = shelf;
-  const shared = assembleSharing({
-    ...{ dirs: options.dirs, config: config.config, events, network, selfId: identity.peerId },
+  const outside = assembleOutside({
+    ...{ identity, adminToken, events, config, dirs, caps, metrics, geolocation, health, shutDown },
   });
+  const { network, plugins, sharing } = outside;
+  const subscriptions = new Subscriptions({ events, logs: hub });
+  const shelf = createShelf({ clock: systemClock, events }, dirs);
+  const state = describeDaemon(options, identity, () => counted);
+  const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
-    ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
-    ...{ libraries, jobs, fileCopy, sharing: shared.sharing },
-    instances: () => listInstances(options.dirs.root),
+    ...{ daemon: state, health, geolocation, systemInfo, events, subscriptions },
+    ...{ peers: network.peers, links: network.links, libraries, jobs, fileCopy, sharing },
+    ...{ plugins, invitations: outside.invitations },
+    instances: () => listInstances(dirs.root),
     listOperations: () => registry.list(),
   };
   const registry = new OperationRegistry<Components>(components, operations, {
     onCall: metrics.onCall,
   });
   const doors: Doors = assembleDoors({
-    ...{ registry, health, metrics, config, caps, adminToken },
+    ...{ registry, health, metrics, config, caps, adminToken, shutDown },
     version: state.version.version,
     control: {
-      place: controlPlaces(options.controlSocket ?? options.dirs.controlSocket),
+      place: controlPlaces(options.controlSocket ?? dirs.controlSocket),
       ownsFolder: options.controlSocket === undefined,
     },
-    shutDown: options.shutDown,
   });
-  const { grpc, rest, control } = doors;
-  addGauges(metrics, state, { network, doors });
+  const counted: Counted = { network, doors, subscriptions, plugins };
+  addGauges(metrics, state, counted);
   const watchdog = new ListenerWatchdog({
     ...{ clock: systemClock, health, giveUp: options.giveUp },
     listeners: watchedListeners(doors, network.swarm),
   });
-  const outside: Service[] = isNetworked ? [...network.services, ...shared.services] : [];
+  const { grpc, rest, control } = doors;
   return {
     services: [
-      ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
-      ...[watchdog, control, new StartMemory({ clock: systemClock }), announcer(events, state)],
+      ...[...shelf.services, ...isNetworked ? outside.services : [], grpc, rest],
+      ...[...isNetworked ? [network.mdns] : [], watchdog, control],
+      ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],
-    state,
-    health,
-    library: { sharing: shared.sharing, events, links },
-    reload: (next) => {
-      network.reload(next);
-      shared.reload(next);
-    },
+    ...{ state, health, library: { sharing, events, links: network.links } },
+    reload: outside.reload,
   };
 }
 

@@ -101,6 +101,8 @@ async function loadConfig(
       p2p_listen: flags.p2pListen,
       allow_remote: flags.allowRemote,
       admin_token_file: flags.adminTokenFile && resolve(flags.adminTokenFile),
+      private: flags.private,
+      trust: flags.trustAutoApprove ? { auto_approve: true } : undefined,
     },
     env,
     file: await readIfThere(filePath),

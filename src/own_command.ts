@@ -23,5 +23,10 @@ export function flagWords(flags: GlobalFlags): string[] {
     ["--admin-token-file", flags.adminTokenFile && resolve(flags.adminTokenFile)],
   ] as const;
   const words = pairs.flatMap(([name, value]) => value ? [name, value] : []);
-  return [...words, ...(flags.allowRemote ? ["--allow-remote"] : [])];
+  const switches = [
+    ["--allow-remote", flags.allowRemote],
+    ["--private", flags.private],
+    ["--trust-auto-approve", flags.trustAutoApprove],
+  ] as const;
+  return [...words, ...switches.flatMap(([name, isOn]) => isOn ? [name] : [])];
 }

@@ -1,5 +1,6 @@
 import type { Metrics } from "../core/mod.ts";
 import type { DaemonState, Subscriptions } from "../operations/mod.ts";
+import type { PluginHost } from "../plugins/mod.ts";
 import type { Doors } from "./doors.ts";
 import type { NetworkParts } from "./network.ts";
 
@@ -8,11 +9,12 @@ export interface Counted {
   readonly network: NetworkParts;
   readonly doors: Doors;
   readonly subscriptions: Subscriptions;
+  readonly plugins: PluginHost;
 }
 
 /** Dropped and refused things by name, since start. */
 export function droppedCounts(
-  { network, doors, subscriptions }: Counted,
+  { network, doors, subscriptions, plugins }: Counted,
 ): Record<string, number> {
   return {
     ...prefixed("inbound_refused_", network.swarm.admission.refused),
@@ -22,6 +24,7 @@ export function droppedCounts(
     ...prefixed("rest_connections_", withoutOpen(doors.rest.connections())),
     control_connections_refused: doors.control.counts.refused,
     events_dropped: subscriptions.dropped,
+    ...plugins.counts(),
   };
 }
 
@@ -29,7 +32,7 @@ export function droppedCounts(
 export function addGauges(
   metrics: Metrics,
   state: DaemonState,
-  { network, doors }: Omit<Counted, "subscriptions">,
+  { network, doors, plugins }: Omit<Counted, "subscriptions">,
 ): void {
   const { peers, swarm } = network;
   metrics.gauge("almenad_peers", "Peers in the book", () => peers.size);
@@ -41,6 +44,12 @@ export function addGauges(
     () => swarm.admission.pendingCount,
   );
   metrics.counts("almenad_dropped_total", "Refused and dropped things", () => state.counters());
+  metrics.counts(
+    "almenad_plugin_failures_total",
+    "Failures inside plugins, by plugin",
+    () => Object.fromEntries(plugins.list().map(({ name, failures }) => [name, failures])),
+    "plugin",
+  );
   metrics.counts("almenad_connections", "Open inbound connections by door", () => ({
     grpc: doors.grpc.connections().open,
     rest: doors.rest.connections().open,

@@ -20,6 +20,7 @@ import {
   PeerBook,
   PeerCountries,
   type PeerGeo,
+  PeerStreams,
   Swarm,
 } from "../network/mod.ts";
 import {
@@ -39,6 +40,8 @@ export interface NetworkInput {
   readonly metrics: Metrics;
   readonly geolocation: OnlineGeolocation;
   readonly health: Health;
+  /** Whether a peer may use a protocol. */
+  mayUse(peerId: string, protocol: string): boolean;
 }
 
 /** The network parts; `services` start in order, `mdns` once the doors are open. */
@@ -46,6 +49,7 @@ export interface NetworkParts {
   readonly peers: PeerBook;
   readonly swarm: Swarm;
   readonly links: Links;
+  readonly streams: PeerStreams;
   readonly mdns: MdnsDiscovery;
   readonly services: readonly Service[];
   reload(config: Config): void;
@@ -80,6 +84,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
   return {
     peers,
     swarm,
+    streams: new PeerStreams({ swarm, dialer, peers }),
     links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
     mdns: createDiscovery(input, { peers, dialer, swarm }),
     services: [swarm, geoExchange, dialer, ready],
@@ -109,6 +114,7 @@ function createSwarm(input: NetworkInput, peers: PeerBook, dialer: Dialer): Swar
     onDisconnected: (peerId) => dialer.disconnected(peerId),
     onAddressesChanged: () => dialer.interfacesChanged(),
     isHeld: (peerId): boolean => dialer.isHeld(peerId),
+    mayUse: (peerId, protocol) => input.mayUse(peerId, protocol),
   }, {
     listen: config.p2p_listen.split(",").map((address) => address.trim()).filter(Boolean),
     isListenOptional: origins["p2p_listen"] === "default",

@@ -16,6 +16,8 @@ export interface GlobalFlags {
   readonly p2pListen?: string;
   readonly allowRemote?: boolean;
   readonly adminTokenFile?: string;
+  readonly private?: boolean;
+  readonly trustAutoApprove?: boolean;
 }
 
 /** Where a service is to be installed, as given. */
@@ -116,6 +118,8 @@ function createProgram(
     .option("--p2p-listen <multiaddrs>", "swarm listeners, comma-separated (P2P_LISTEN)")
     .option("--allow-remote", "let gRPC and REST listen on addresses other machines can reach")
     .option("--admin-token-file <path>", "word for changes over HTTP (daemon/admin_token)")
+    .option("--private", "serve untrusted peers nothing but the trust handshake")
+    .option("--trust-auto-approve", "trust every peer that asks")
     .on("option:version", () => {
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })

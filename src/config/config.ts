@@ -41,6 +41,24 @@ export const ConfigSchema = z.strictObject({
   log: Filter.default("info"),
   allow_remote: z.boolean().default(false),
   admin_token_file: z.string().default("").describe("daemon/admin_token when empty"),
+  private: z.boolean().default(false).describe("untrusted peers get the handshake only"),
+  trust: z.strictObject({
+    auto_approve: z.boolean().default(false),
+    allow: z.array(
+      z.string().regex(/^([^=]{1,64}=)?[1-9A-HJ-NP-Za-km-z]{40,128}$/, {
+        error: 'expected a peer id, or "name=<peer id>"',
+      }),
+    ).default([]),
+  }).prefault({}),
+  webhook: z.strictObject({
+    url: z.union([z.literal(""), z.url({ protocol: /^https?$/ })]).default(""),
+    secret: z.string().max(1_024).default(""),
+  }).prefault({}),
+  plugins: z.strictObject({
+    enabled: z.boolean().default(false).describe("load the modules of config/plugins"),
+    list: z.array(z.string().regex(/^[A-Za-z0-9._-]{1,64}$/)).default([])
+      .describe("their names without .js; all when empty"),
+  }).prefault({}),
   geolocation: z.strictObject({
     url: z.url({ protocol: /^https?$/ }).default(DEFAULT_GEOLOCATION_URL),
     share: z.boolean().default(true),
@@ -104,11 +122,28 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   checkPart(env, "the environment");
   checkPart(flags, "the flags");
   const log = sources.isDev ? { log: "debug" } : {};
-  const config = ConfigSchema.parse({ ...log, ...file, ...env, ...flags });
+  const config = ConfigSchema.parse([log, file, env, flags].reduce(mergeTables));
   const origins = Object.fromEntries(
     leafNames(config).map((name) => [name, originOf(name, flags, env, file)]),
   );
   return { config, origins };
+}
+
+// A flag may set one field of a table and leave the others to the file.
+function mergeTables(
+  under: Record<string, unknown>,
+  over: Record<string, unknown>,
+): Record<string, unknown> {
+  const merged = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key];
+    merged[key] = isTable(below) && isTable(value) ? mergeTables(below, value) : value;
+  }
+  return merged;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**

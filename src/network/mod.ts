@@ -9,5 +9,7 @@ export { Links } from "./links.ts";
 export { MdnsDiscovery } from "./mdns.ts";
 export { PeerBook, type PeerGeo, type PeerSnapshot } from "./peer_book.ts";
 export { PeerCountries } from "./peer_countries.ts";
+export type { PeerStream } from "./peer_stream.ts";
+export { PeerStreams, type StreamLimits } from "./peer_streams.ts";
 export { type ByteStream, ProtocolStreams } from "./protocol_streams.ts";
 export { Swarm } from "./swarm.ts";

@@ -12,6 +12,7 @@ import type { Timer } from "../core/mod.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import { endpointsOf, listenProblem, usableAddresses } from "./listen_addresses.ts";
 import type { PeerBook } from "./peer_book.ts";
+import { gateProtocols } from "./protocol_gate.ts";
 import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
 /** A connection without a byte in either direction for so long is closed, contract 1.4. */
@@ -42,6 +43,8 @@ export interface SwarmComponents {
   onAddressesChanged(): void;
   /** Whether an operation keeps the peer away; nobody is when absent. */
   isHeld?(peerId: string): boolean;
+  /** Whether a peer may use a protocol of ours; everybody may when absent. */
+  mayUse?(peerId: string, protocol: string): boolean;
 }
 
 /** How {@link Swarm} behaves. */
@@ -89,6 +92,7 @@ export class Swarm implements Service {
     const listen = usableAddresses(this.#init.listen, this.#init.isListenOptional);
     try {
       this.#node = await this.#createNode(listen);
+      gateProtocols(this.#node, this.#components.mayUse);
       this.#watch(this.#node);
       await this.#node.start();
     } catch (cause) {

@@ -1,6 +1,7 @@
 import type { EventBus, Health, Operation } from "../core/mod.ts";
 import type { Shelf } from "../library/mod.ts";
 import type { Links, PeerBook } from "../network/mod.ts";
+import type { Invitations, PluginHost } from "../plugins/mod.ts";
 import type { Sharing } from "../sharing/mod.ts";
 import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
 import type { Subscriptions } from "./subscriptions.ts";
@@ -42,6 +43,8 @@ export interface Components {
   >;
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;
+  readonly plugins: Pick<PluginHost, "list" | "services" | "networks" | "names" | "ports">;
+  readonly invitations: Pick<Invitations, "invite" | "accept">;
   /** Everything that may be asked. */
   readonly listOperations: () => readonly Operation[];
 }

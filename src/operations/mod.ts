@@ -17,6 +17,35 @@ import {
   openLibrary,
   removeLocation,
 } from "./libraries.ts";
+import {
+  createNetwork,
+  joinNetwork,
+  leaveNetwork,
+  networkMembers,
+  tagMember,
+} from "./member_networks.ts";
+import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
+import {
+  cyclePolicy,
+  explainPolicy,
+  listPolicies,
+  policyPeers,
+  showPolicy,
+  startPolicy,
+  stopPolicy,
+} from "./policy.ts";
+import {
+  acceptInvite,
+  approveTrust,
+  inviteTrust,
+  listTrust,
+  pendingTrust,
+  rejectTrust,
+  requestTrust,
+  revokeTrust,
+  trustChanges,
+  waitForTrust,
+} from "./trust.ts";
 import { connectPeer, disconnectPeer, listPeers, networkStatus, pingPeer } from "./network.ts";
 
 import {
@@ -85,6 +114,31 @@ export const operations = [
   addItem,
   repairItem,
   verifyItem,
+  listTrust,
+  pendingTrust,
+  requestTrust,
+  approveTrust,
+  rejectTrust,
+  revokeTrust,
+  waitForTrust,
+  trustChanges,
+  inviteTrust,
+  acceptInvite,
+  listPolicies,
+  showPolicy,
+  startPolicy,
+  stopPolicy,
+  explainPolicy,
+  cyclePolicy,
+  policyPeers,
+  networkMembers,
+  createNetwork,
+  joinNetwork,
+  leaveNetwork,
+  tagMember,
+  webhookStats,
+  setWebhook,
+  listPlugins,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

@@ -224,7 +224,8 @@ export class PeerServer {
     };
     let next: Promise<Uint8Array> | undefined = read(0, buffers[0]);
     try {
-      for (let sent = 0, turn = 1; next && sent < length; turn++) {
+      let sent = 0;
+      for (let turn = 1; next && sent < length; turn++) {
         const piece: Uint8Array = await next;
         sent += piece.byteLength;
         next = sent < length ? read(sent, buffers[turn % 2] ?? piece) : undefined;

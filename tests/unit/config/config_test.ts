@@ -38,6 +38,10 @@ Deno.test("resolveConfig() without any source gives the documented defaults", ()
     bootstrap_peers: "",
     log: "info",
     allow_remote: false,
+    private: false,
+    trust: { auto_approve: false, allow: [] },
+    webhook: { url: "", secret: "" },
+    plugins: { enabled: false, list: [] },
     geolocation: { url: "https://ipapi.co/json/", share: true },
     library: {
       dir: "",
@@ -199,4 +203,14 @@ Deno.test("parseHostPort() refuses everything else", () => {
     "host:1e3",
   );
   for (const text of bad) assert.equal(parseHostPort(text), undefined, text);
+});
+
+Deno.test("resolveConfig() lets a flag set one field of a table, and the file the others", () => {
+  const peer = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+  const { config } = resolve({
+    flags: { trust: { auto_approve: true } },
+    env: {},
+    file: `[trust]\nallow = ["ada=${peer}"]\n`,
+  });
+  assert.deepEqual(config.trust, { auto_approve: true, allow: [`ada=${peer}`] });
 });
