@@ -63,7 +63,7 @@ export async function runLibraryCli(options: LibraryCliOptions): Promise<number>
   });
   const { events } = daemon.library;
   const early: Fields[] = [];
-  let tell = (event: Fields) => void early.push(event); // the first line is the harness's own
+  let tell: (event: Fields) => void = (event) => early.push(event); // the first line is the harness's own
   const stopEvents = events.listen(({ topic, payload }) => {
     if (topic.startsWith("library.")) tell({ ...payload, event: topic.slice("library.".length) });
   });
