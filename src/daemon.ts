@@ -174,23 +174,15 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     config.config.geolocation,
   );
   const network = assembleNetwork({ identity, events, config, caps, metrics, geolocation, health });
-  const { peers, swarm, links, mdns } = network;
+  const { peers, links, mdns } = network;
   const subscriptions = new Subscriptions({ events, logs: hub });
   const shelf = createShelf({ clock: systemClock, events }, options.dirs);
 
-  const state: DaemonState = {
-    version: versionInfo(),
-    peerId: identity.peerId,
-    instance: options.instance,
-    pid: process.pid,
-    dataDir: options.dirs.base,
-    grpcAddresses: () => grpc.addresses(),
-    restAddress: () => rest.address(),
-    controlAddress: () => control.address(),
-    p2pAddresses: () => swarm.listenAddresses(),
-    uptimeMs: () => performance.now(),
+  const state = daemonState(options, identity.peerId, {
+    doors: () => doors,
+    network,
     counters: () => droppedCounts(counted),
-  };
+  });
   const { libraries, jobs, fileCopy } = shelf;
   const shared = assembleSharing({
     ...{ dirs: options.dirs, config: config.config, events, network, selfId: identity.peerId },
@@ -213,15 +205,14 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     },
     shutDown: options.shutDown,
   });
-  const { grpc, rest, control } = doors;
   const counted = { network, doors, subscriptions };
   addGauges(metrics, state, counted);
   const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
   const outside: Service[] = isNetworked ? [...network.services, ...shared.services] : [];
   return {
     services: [
-      ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
-      ...[watchdog, control, announcer(events, state)],
+      ...[...shelf.services, ...outside, doors.grpc, doors.rest, ...isNetworked ? [mdns] : []],
+      ...[watchdog, doors.control, announcer(events, state)],
     ],
     state,
     health,
@@ -230,6 +221,30 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
       network.reload(next);
       shared.reload(next);
     },
+  };
+}
+
+function daemonState(
+  options: DaemonOptions,
+  peerId: string,
+  { doors, network, counters }: {
+    doors: () => Doors;
+    network: NetworkParts;
+    counters: DaemonState["counters"];
+  },
+): DaemonState {
+  return {
+    version: versionInfo(),
+    peerId,
+    instance: options.instance,
+    pid: process.pid,
+    dataDir: options.dirs.base,
+    grpcAddresses: () => doors().grpc.addresses(),
+    restAddress: () => doors().rest.address(),
+    controlAddress: () => doors().control.address(),
+    p2pAddresses: () => network.swarm.listenAddresses(),
+    uptimeMs: () => performance.now(),
+    counters,
   };
 }
 

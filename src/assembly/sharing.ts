@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type Config } from "../config/mod.ts";
+import type { Config } from "../config/mod.ts";
 import { type DataDirs, type EventBus, type Service, systemClock } from "../core/mod.ts";
 import { FolderRules } from "../library/mod.ts";
 import { ProtocolStreams } from "../network/mod.ts";

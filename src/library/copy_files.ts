@@ -58,7 +58,7 @@ export interface TreeSize {
  */
 export async function measureTree(path: string, signal: AbortSignal): Promise<TreeSize> {
   const size: TreeSize = { files: 0, bytes: 0 };
-  await walk(path, 0, async (file, stats) => {
+  await walk(path, 0, async (_file, stats) => {
     signal.throwIfAborted();
     size.files++;
     if (stats.isFile()) size.bytes += Number(stats.size);

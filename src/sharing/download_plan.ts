@@ -64,14 +64,10 @@ export class DownloadPlan {
     return this.#exhausted === undefined ? undefined : this.chunks[this.#exhausted];
   }
 
-  /** Peers in the plan. */
+  /** Peers in the plan, the fastest first. */
   get peers(): readonly string[] {
-    return [...this.#peers.keys()];
-  }
-
-  /** Bytes a second that a peer was measured to give; 0 before. */
-  rateOf(peerId: string): number {
-    return this.#peers.get(peerId)?.speed.rate ?? 0;
+    const peers = [...this.#peers.values()].sort((a, b) => b.speed.rate - a.speed.rate);
+    return peers.map(({ peerId }) => peerId);
   }
 
   /** Adds a peer, or tells anew what it has. */

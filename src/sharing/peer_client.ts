@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import { type Clock, DaemonError } from "../core/mod.ts";
 import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
-import { type Manifest } from "./manifest.ts";
+import type { Manifest } from "./manifest.ts";
 import { ManifestReader, readListMessage } from "./manifest_text.ts";
 import { broken, checkRefusal, frame, FrameReader, type Game, GameJson } from "./messages.ts";
 import { type Have, type HaveFile, LIBRARY_PROTOCOL, MAX_SMALL_ANSWER_BYTES } from "./messages.ts";

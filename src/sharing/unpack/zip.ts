@@ -1,4 +1,4 @@
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import type { Readable } from "node:stream";
 import yauzl from "yauzl";
 import { DaemonError, messageOf } from "../../core/mod.ts";
