@@ -217,10 +217,7 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
     state,
     health,
     library: { sharing: shared.sharing, events, links },
-    reload: (next) => {
-      network.reload(next);
-      shared.reload(next);
-    },
+    reload: (next) => [network, shared].forEach((part) => part.reload(next)),
   };
 }
 
