@@ -4,7 +4,8 @@ import { addItem, type AddItemInput } from "./add_item.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
 import { ItemDownload } from "./item_download.ts";
-import { type LocalItem, type LocalItems, unknownItem } from "./local_items.ts";
+import type { LocalItem } from "./local_item.ts";
+import { type LocalItems, unknownItem } from "./local_items.ts";
 import type { Manifest } from "./manifest.ts";
 import { type MergedManifest, mergeManifests, type PeerManifest } from "./manifest_merge.ts";
 import { checkItemId } from "./names.ts";
@@ -13,6 +14,7 @@ import type { PeerClient } from "./peer_client.ts";
 import type { PeerItems } from "./peer_items.ts";
 import type { IndexStore } from "./store.ts";
 import type { Installs } from "./transaction.ts";
+import { checkSelection } from "./selection.ts";
 import { verifyItem, type VerifyResult } from "./verify.ts";
 
 /** Peers that are asked for a manifest at a time. */
@@ -291,17 +293,4 @@ export class Actions {
     if (item) return item;
     throw unknownItem(id);
   }
-}
-
-function checkSelection({ files }: Manifest, selected: readonly string[] | undefined): void {
-  if (!selected) return;
-  const known = new Set(files.map(({ path }) => path));
-  const unknown = selected.find((path) => !known.has(path));
-  if (unknown === undefined && new Set(selected).size === known.size) return;
-  throw new DaemonError(
-    "invalid_argument",
-    unknown === undefined
-      ? `Cannot fetch ${selected.length} of ${known.size} files: an item is fetched as a whole`
-      : `Cannot fetch ${JSON.stringify(unknown)}: the newest version has no such file`,
-  );
 }

@@ -64,14 +64,10 @@ export class DownloadPlan {
     return this.#exhausted === undefined ? undefined : this.chunks[this.#exhausted];
   }
 
-  /** Peers in the plan. */
+  /** Peers in the plan, the fastest first. */
   get peers(): readonly string[] {
-    return [...this.#peers.keys()];
-  }
-
-  /** Bytes a second that a peer was measured to give; 0 before. */
-  rateOf(peerId: string): number {
-    return this.#peers.get(peerId)?.speed.rate ?? 0;
+    const peers = [...this.#peers.values()].sort((a, b) => b.speed.rate - a.speed.rate);
+    return peers.map(({ peerId }) => peerId);
   }
 
   /** Adds a peer, or tells anew what it has. */
@@ -237,15 +233,22 @@ export class DownloadPlan {
   #isWorthwhile(peer: PlannedPeer, index: number, now: number): boolean {
     const { rate } = peer.speed;
     if (rate === 0) return true;
+    const chunk = this.chunks[index];
     let others = 0;
     let waiting = this.#missingBytes;
+    let isAnyBusy = false;
     for (const other of this.#peers.values()) {
       if (other === peer) continue;
-      others += other.restedUntil > now ? 0 : other.speed.rate;
+      isAnyBusy ||= other.flying.size > 0;
+      // Only who has the chunk, and is at work, may be waited for.
+      const isAble = chunk !== undefined && other.restedUntil <= now && this.#mayAsk(other, chunk);
+      if (!isAble) continue;
+      others += other.speed.rate;
       waiting += this.#flyingBytes(other);
     }
+    if (!isAnyBusy) return true;
     if (others <= rate) return true;
-    const own = (this.#flyingBytes(peer) + (this.chunks[index]?.length ?? 0)) / rate;
+    const own = (this.#flyingBytes(peer) + (chunk?.length ?? 0)) / rate;
     return own <= waiting / others;
   }
 

@@ -6,8 +6,9 @@ import type { ChunkWriter } from "./chunk_writer.ts";
 import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
 import { digest, fromHex, sameHash } from "./hashing.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
-import { type Have, PeerRefusal } from "./messages.ts";
-import { CHUNK_BYTES, chunkCount } from "./names.ts";
+import { PeerRefusal } from "./messages.ts";
+import { CHUNK_BYTES } from "./names.ts";
+import { bitmapsOf, isGone } from "./holdings.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { Chunk, DownloadPlanInit } from "./planned.ts";
 import { type DownloadProgress, ProgressMeter } from "./progress.ts";
@@ -138,7 +139,7 @@ export class Downloader {
   #pump(signal: AbortSignal): void {
     if (this.plan.exhausted) return;
     const now = this.#now();
-    const peers = this.plan.peers.toSorted((a, b) => this.plan.rateOf(b) - this.plan.rateOf(a));
+    const { peers } = this.plan;
     for (let isGiven = true; isGiven;) {
       isGiven = false;
       for (const peerId of peers) {
@@ -290,24 +291,12 @@ export class Downloader {
         const have = await this.#components.client.getHave(peerId, manifest.id, signal);
         if (have.version !== manifest.version) return this.plan.removePeer(peerId);
         this.#polledAt.set(peerId, 0);
-        this.plan.setPeer(peerId, { bitmaps: this.#bitmapsOf(have) });
+        this.plan.setPeer(peerId, { bitmaps: bitmapsOf(have, manifest, this.#fileIndex) });
       } catch (failure) {
         if (failure instanceof PeerRefusal && known.has(peerId)) this.plan.removePeer(peerId);
       }
     }));
     this.#wake();
-  }
-
-  #bitmapsOf({ files }: Have): Map<number, Uint8Array> {
-    const bitmaps = new Map<number, Uint8Array>();
-    for (const { path, bitmap } of files) {
-      const index = this.#fileIndex.get(path);
-      const size = index === undefined ? 0 : this.#init.manifest.files[index]?.size ?? 0;
-      if (index !== undefined) {
-        bitmaps.set(index, bitmap.subarray(0, Math.ceil(chunkCount(size) / 8)));
-      }
-    }
-    return bitmaps;
   }
 
   #tell(): void {
@@ -326,10 +315,4 @@ export class Downloader {
         `"${this.#init.manifest.version}" can be reached; what came so far is kept`,
     );
   }
-}
-
-// Busy, or away for the moment: nothing that counts against a chunk.
-function isGone(error: unknown): boolean {
-  if (error instanceof PeerRefusal) return error.errorClass === "Busy";
-  return error instanceof DaemonError && ["unavailable", "aborted"].includes(error.code);
 }

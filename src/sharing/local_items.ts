@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DaemonError, logger, messageOf } from "../core/mod.ts";
 import type { Catalog } from "./catalog.ts";
@@ -6,27 +6,12 @@ import type { Files } from "./files.ts";
 import { fileHash, hashFile } from "./hashing.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Game } from "./messages.ts";
-import { BACKUP, CHUNK_BYTES, INSTALLING, INTENT, INTENT_TEMP, isItemId } from "./names.ts";
-import { SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
+import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
+import { isItemId } from "./names.ts";
 import { completeFile, type ServedFile } from "./peer_server.ts";
 import { type FoundFile, type FoundItem, itemFolders, scanItem } from "./scanner.ts";
 import { inSlices } from "./slices.ts";
 import { chunkHashes, type IndexedItem, type IndexStore } from "./store.ts";
-
-/** An item in the library's folder. */
-export interface LocalItem {
-  readonly id: string;
-  /** Empty while it is not downloaded. */
-  readonly version: string;
-  readonly size: number;
-  readonly files: number;
-  readonly downloaded: boolean;
-  readonly installed: boolean;
-  /** Every file is hashed, so that the item is announced. */
-  readonly isHashed: boolean;
-  /** Files that cannot be shared, and why. */
-  readonly skipped: FoundItem["skipped"];
-}
 
 /** What {@link LocalItems} uses. */
 export interface LocalItemsComponents {
@@ -46,9 +31,6 @@ export interface ScanResult {
   readonly ms: number;
 }
 
-const LEFTOVERS = new Set([INTENT_TEMP, INSTALLING, BACKUP, SENTINEL_TEMP, SENTINEL_PARKED]);
-/** Small files that are hashed at a time. */
-const HASH_GROUP = 32;
 /** Manifests kept in memory. */
 const KEPT_MANIFESTS = 4;
 const log = logger("sharing");
@@ -334,48 +316,6 @@ export class LocalItems {
     })());
     return { id, version, files };
   }
-}
-
-// Small files together, because each costs more waiting than reading; a large one alone.
-function* hashGroups(files: readonly FoundFile[]): Generator<FoundFile[]> {
-  let group: FoundFile[] = [];
-  for (const file of files) {
-    group.push(file);
-    if (group.length < HASH_GROUP && file.size < CHUNK_BYTES / 4) continue;
-    yield group;
-    group = [];
-  }
-  if (group.length > 0) yield group;
-}
-
-function isUnfinished(root: string): boolean {
-  let names: string[];
-  try {
-    names = readdirSync(root);
-  } catch {
-    return false;
-  }
-  if (names.some((name) => LEFTOVERS.has(name))) return true;
-  if (!names.includes(INTENT)) return false;
-  try {
-    return JSON.parse(readFileSync(join(root, INTENT), "utf8")).state !== "None";
-  } catch {
-    return true; // a log that cannot be read is looked at as well
-  }
-}
-
-function localItem(item: IndexedItem, skipped: FoundItem["skipped"]): LocalItem {
-  const { id, version, size, files, installed, isHashed } = item;
-  return { id, version, size, files, installed, isHashed, skipped, downloaded: isDownloaded(item) };
-}
-
-// Items without a sentinel are kept in the index for what is installed of them.
-function isDownloaded({ sentinelMtimeMs }: IndexedItem): boolean {
-  return sentinelMtimeMs > 0;
-}
-
-function isEqual(a: LocalItem, b: LocalItem): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** @throws {DaemonError} `not_found` for an item nobody here knows. */

@@ -1,5 +1,5 @@
 import type { Catalog } from "./catalog.ts";
-import type { LocalItem } from "./local_items.ts";
+import type { LocalItem } from "./local_item.ts";
 import { compareVersions } from "./names.ts";
 import type { ItemActivity } from "./operation_gate.ts";
 import type { LatestItem } from "./peer_items.ts";

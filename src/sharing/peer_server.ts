@@ -1,4 +1,3 @@
-import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { logger } from "../core/mod.ts";
 import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
@@ -6,19 +5,16 @@ import { BufferPool } from "./buffer_pool.ts";
 import { type Files, isMissing, type OpenFile } from "./files.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
 import { manifestPieces, writePieces } from "./manifest_text.ts";
-import { type ErrorClass, frame, FrameReader, type Game, type Have } from "./messages.ts";
-import { LIBRARY_PROTOCOL, MAX_REQUEST_BYTES, type Request, RequestJson } from "./messages.ts";
+import { type ErrorClass, frame, type Game, type Have } from "./messages.ts";
+import { LIBRARY_PROTOCOL, MAX_REQUEST_BYTES, type Request } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
+import { armed, haveMessage, readRequest, REQUEST_TIMEOUT_MS } from "./requests.ts";
 import type { RateLimits } from "./rate_limit.ts";
 
 /** Streams a peer may have at a time, contract 5.2. */
 export const MAX_STREAMS_PER_PEER = 8;
 /** Streams of all peers, contract 5.2. */
 export const MAX_STREAMS = 32;
-/** Longest wait for a request to be complete. */
-export const REQUEST_TIMEOUT_MS = 10_000;
-/** A peer that takes nothing for so long is cut off. */
-export const SEND_STALL_MS = 30_000;
 /** Bytes read from disk at a time. */
 const READ_BYTES = 512 * 1_024;
 /** Bytes given to the stream at a time. */
@@ -260,47 +256,6 @@ export class PeerServer {
     await file.close();
     throw new Refusal("NotFound");
   }
-}
-
-// The deadline of the request, then of each piece of the answer.
-function armed(abort: AbortController, ms: number, watch: { touch: () => void }): () => void {
-  let timer = setTimeout(() => abort.abort(), ms);
-  let touchedAt = performance.now();
-  watch.touch = () => {
-    const now = performance.now();
-    if (now - touchedAt < 1_000 && ms === SEND_STALL_MS) return;
-    touchedAt = now;
-    ms = SEND_STALL_MS;
-    clearTimeout(timer);
-    timer = setTimeout(() => abort.abort(), ms);
-  };
-  return () => clearTimeout(timer);
-}
-
-async function readRequest(stream: ByteStream, signal: AbortSignal): Promise<Request | undefined> {
-  try {
-    const reader = new FrameReader(stream);
-    const message = await reader.message(MAX_REQUEST_BYTES, signal);
-    await reader.end(signal);
-    const request = RequestJson.safeParse(message);
-    return request.success ? request.data : undefined;
-  } catch (failure) {
-    signal.throwIfAborted();
-    log.debug("A peer sent no request", { peerId: stream.peerId, error: failure });
-    return undefined;
-  }
-}
-
-function haveMessage({ version, files }: Have): unknown {
-  return {
-    Have: {
-      version,
-      files: files.map(({ path, bitmap }) => ({
-        path,
-        bitmap: Buffer.from(bitmap).toString("base64"),
-      })),
-    },
-  };
 }
 
 /** A file of an item that is complete. */
