@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import { DaemonError, type EventBus as CoreBus, guard } from "../core/mod.ts";
 import type { PeerStreams } from "../network/mod.ts";
 import { formatAddress, nodeNumber } from "./address.ts";
@@ -10,7 +9,7 @@ import type * as Contract from "./plugin.ts";
 import type { PluginHealth } from "./plugin_health.ts";
 import type { Ports } from "./ports.ts";
 import type { Services } from "./services.ts";
-import type { SigningKey } from "./signing.ts";
+import { isSameText, type SigningKey } from "./signing.ts";
 
 /** A privileged call came without the right word. */
 export class PermissionError extends DaemonError {
@@ -303,10 +302,4 @@ export class DaemonSurface implements Contract.Daemon {
     this.#leftovers.add(once);
     return once;
   }
-}
-
-// An empty token never authenticates, contract 4.2.
-function isSameText(given: string, right: string): boolean {
-  const [a, b] = [given, right].map((text) => createHash("sha256").update(text).digest());
-  return right !== "" && a !== undefined && b !== undefined && timingSafeEqual(a, b);
 }

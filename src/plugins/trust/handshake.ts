@@ -1,5 +1,4 @@
 import { type Clock, DaemonError, logger, type Random } from "../../core/mod.ts";
-import { readMessage } from "../exchange.ts";
 import type {
   Connection,
   Daemon,
@@ -8,13 +7,11 @@ import type {
   HandshakeTrustRecord,
   PeerRef,
 } from "../plugin.ts";
-import { HANDSHAKE_PORT } from "../port_gate.ts";
 import {
   checkAge,
   checkSignature,
   type HandshakeMessage,
   MAX_AGE_MS,
-  MAX_MESSAGE_BYTES,
   MAX_RELAYED_AGE_MS,
   type MessageContent,
   messageHash,
@@ -27,9 +24,8 @@ import { SEEN_MS, SeenMessages } from "./seen_messages.ts";
 import { TrustActions } from "./trust_actions.ts";
 import type { OutgoingEntry, RevokedEntry, TrustBook, TrustState } from "./trust_book.ts";
 import { OUTGOING_MS, RELAYED_OUTGOING_MS } from "./trust_book.ts";
+import { answer, deliver, SEND_TIMEOUT_MS } from "./wire.ts";
 
-/** Longest wait for a message to be told, its link included. */
-export const SEND_TIMEOUT_MS = 10_000;
 /** How long a revoked peer may take to listen, before its links are cut all the same. */
 export const REVOKE_TELL_MS = 700;
 /** Messages read at the same time. */
@@ -197,21 +193,15 @@ export class Handshake implements HandshakeService {
     const { daemon } = this.#components;
     if (this.#reading >= MAX_READING) return daemon.closeConnection(connection);
     this.#reading++;
-    const readWriter = daemon.newConnReadWriter(connection);
     const { remotePeer, remoteHost } = connection.info();
     try {
-      const bytes = await readMessage(readWriter, MAX_MESSAGE_BYTES, SEND_TIMEOUT_MS);
-      let answer = "ok";
-      try {
-        await this.receive(parseMessage(bytes), remotePeer, remoteHost);
-      } catch (error) {
-        answer = error instanceof DaemonError ? error.code : "internal";
-        log.debug("A handshake message was refused", { peerId: remotePeer, error });
-      }
-      await readWriter.write(new TextEncoder().encode(answer));
+      await answer(
+        daemon,
+        connection,
+        (bytes) => this.receive(parseMessage(bytes), remotePeer, remoteHost),
+      );
     } finally {
       this.#reading--;
-      readWriter.close();
     }
   }
 
@@ -307,31 +297,7 @@ export class Handshake implements HandshakeService {
   ): Promise<"direct" | "relayed"> {
     const { daemon, relay } = this.#components;
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
-    const text = JSON.stringify(message);
-    let connection: Connection;
-    try {
-      connection = await daemon.dialConnection(peerId, HANDSHAKE_PORT, { signal });
-    } catch (cause) {
-      if (await relay.leave(peerId, text)) return "relayed";
-      throw new DaemonError(
-        "unavailable",
-        `Cannot reach peer "${peerId}", and no peer that both trust is there to keep the message`,
-        { cause },
-      );
-    }
-    const readWriter = daemon.newConnReadWriter(connection);
-    try {
-      await readWriter.write(new TextEncoder().encode(text));
-      await readWriter.closeWrite();
-      const answer = new TextDecoder().decode(await readMessage(readWriter, 64, timeoutMs));
-      if (answer === "ok") return "direct";
-      throw new DaemonError(
-        "aborted",
-        `Peer "${peerId}" refused the message: ${printable(answer)}`,
-      );
-    } finally {
-      readWriter.close();
-    }
+    return await deliver({ daemon, relay }, peerId, JSON.stringify(message), { timeoutMs, signal });
   }
 
   #provenNetwork(message: HandshakeMessage, from: string): number {
