@@ -225,6 +225,6 @@ Deno.test("logs -f ends with exit 4 when the daemon stops", async () => {
   await using logs = cli.follow("logs", "-f");
   await logs.waitFor("the log so far", (line) => /Daemon is ready/.test(line) || undefined);
   await cli.run("stop");
-  assert.equal((await logs.status).code, 4);
+  assert.equal((await logs.ended()).code, 4);
   assert.match(logs.stderr.join("\n"), /^almenad: The daemon has ended/);
 });

@@ -44,7 +44,7 @@ const E2E_FOLDER = "tests/e2e";
 const RUN_TIMEOUT_MS = 15 * 60_000;
 
 /** Their assertions are about what a daemon does within moments: nothing else goes on meanwhile. */
-const TIMED_FILES = /^(daemon|hostile|longevity|dev_task)_/;
+const TIMED_FILES = /^(control|daemon|hostile|longevity|dev_task)_/;
 /** These never start almenad, so with `ALMENAD_EXECUTABLE` they would prove the same once more. */
 const FILES_WITHOUT_ALMENAD = [
   "deb_test.ts",
