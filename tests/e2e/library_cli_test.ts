@@ -55,7 +55,7 @@ Deno.test("library-cli finds a peer by mDNS alone, fetches and installs (L5, L7,
   });
   assert.equal(count["count"], 1);
   await beta.write(JSON.stringify({ cmd: "quit" }));
-  assert.equal((await beta.status).code, 0);
+  assert.equal((await beta.ended()).code, 0);
 });
 
 Deno.test("library-cli has no switch for mDNS (L1)", async () => {
