@@ -9,14 +9,16 @@
  */
 import { build, type Plugin } from "esbuild";
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdir, rm } from "node:fs/promises";
 import { builtinModules } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DaemonError } from "../src/core/mod.ts";
 import { ASSET_FILES, assetSource } from "../src/system/mod.ts";
+import { directImports } from "./direct_imports.ts";
+import { ownPackageFile } from "./own_package_file.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -42,6 +44,9 @@ export const PERMISSIONS = [
   "--allow-ffi",
   "--no-prompt",
 ] as const;
+
+/** The daemon gives back the memory of its start, which needs the engine's collector. */
+const V8_FLAGS = "--v8-flags=--expose-gc";
 
 /** How an executable is made. */
 export interface CompileInit {
@@ -87,7 +92,7 @@ async function bundleProgram(entry: string, folder: string): Promise<void> {
     legalComments: "none",
     logLevel: "error",
     absWorkingDir: ROOT,
-    plugins: [nodePrefix, ownPackageFile],
+    plugins: [nodePrefix, directImports, ownPackageFile],
     inject: [join(ROOT, "installers", "node_globals.js")],
     banner: {
       js: 'import{createRequire as $createRequire}from"node:module";' +
@@ -106,26 +111,9 @@ const nodePrefix: Plugin = {
   name: "node-prefix",
   setup({ onResolve }) {
     const filter = new RegExp(`^(${builtinModules.join("|")})$`);
-    // Newer modules, such as node:sqlite, have no name without the prefix.
-    onResolve({ filter }, ({ path }) => ({
-      path: path.startsWith("node:") ? path : `node:${path}`,
-      external: true,
-    }));
-  },
-};
-
-// This package reads its own package.json while it runs; the executable has none.
-const ownPackageFile: Plugin = {
-  name: "own-package-file",
-  setup({ onLoad }) {
-    onLoad({ filter: /@achingbrain[/\\]ssdp[/\\]dist[/\\]src[/\\]ssdp\.js$/ }, async ({ path }) => {
-      const text = await readFile(path, "utf8");
-      const { name, version } = JSON.parse(
-        await readFile(join(dirname(path), "..", "..", "package.json"), "utf8"),
-      );
-      const literal = JSON.stringify({ name, version });
-      return { contents: text.replace("req('../../package.json')", literal), loader: "js" };
-    });
+    // Some are listed with the prefix, because they have no name without it.
+    const prefixed = (path: string) => path.startsWith("node:") ? path : `node:${path}`;
+    onResolve({ filter }, ({ path }) => ({ path: prefixed(path), external: true }));
   },
 };
 
@@ -135,7 +123,7 @@ function commit(): string {
 }
 
 function runCompiler(folder: string, bundle: string, output: string, target?: string): void {
-  const args = ["compile", "--no-check", "--unstable-net", ...PERMISSIONS];
+  const args = ["compile", "--no-check", "--unstable-net", V8_FLAGS, ...PERMISSIONS];
   if (target) args.push("--target", target);
   args.push("--include", join(folder, "assets"), "--output", output, bundle);
   const { status, stderr } = spawnSync(Deno.execPath(), args, {

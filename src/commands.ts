@@ -1,236 +1,133 @@
-/** What each command does: joins command line, configuration, system and daemon. */
-import { readFile } from "node:fs/promises";
-import { homedir, userInfo } from "node:os";
-import { join, resolve } from "node:path";
+/** What each command does: joins command line, client, configuration, system and daemon. */
 import process from "node:process";
-import { fileURLToPath } from "node:url";
 import {
   type CliActions,
-  configText,
+  type ClientCall,
+  type CommandContext,
+  endWithReader,
   EXIT,
   type GlobalFlags,
+  type MachineParts,
   type Output,
   type OutputFormat,
-  runForeground,
-  type ServiceFlags,
+  paintFor,
+  processTerminal,
+  runClientCommand,
+  startInBackground,
 } from "./cli/mod.ts";
-import { type DataDirs, dataDirs, resolveConfig, type ResolvedConfig } from "./config/mod.ts";
-import { DaemonError, logger, messageOf, systemCode } from "./core/mod.ts";
-import type { AssembledDaemon } from "./daemon.ts";
-import type { ServiceManager } from "./system/mod.ts";
+import { Client } from "./client/mod.ts";
+import { DaemonError, type DataDirs } from "./core/mod.ts";
+import { flagWords, ownProgram } from "./own_command.ts";
 import { versionInfo } from "./system/version.ts";
-
-const log = logger("cli");
-
-/** What programs expect behind a p2pd socket that is asked for by flag. */
-const P2PD_PARTS = { dht: "server", pubsub: true, relay: true } as const;
 
 /** The actions behind the command line. Parts that a command does not need are never loaded. */
 export function createActions(output: Output): CliActions {
+  const daemon = () => import("./daemon_commands.ts");
   return {
     version: (format) => Promise.resolve(printVersion(output, format)),
-    run: (flags) => runDaemon(output, flags, {}),
-    runAsService: (flags) => runAsService(output, flags),
+    run: async (flags) => await (await daemon()).runDaemon(output, flags, {}),
+    runAsService: async (flags) => await (await daemon()).runAsService(output, flags),
     p2pd: async (args) => {
       const { runP2pd } = await import("./p2pd_command.ts");
       return await runP2pd(args, output);
     },
-    showConfig: async (flags, { origin }) => {
-      const { config } = await loadConfig(flags);
-      output.out(configText(config, { origin, format: flags.format }));
+    showConfig: async (flags, options) => await (await daemon()).showConfig(output, flags, options),
+    validateConfig: async (flags, path) =>
+      await (await daemon()).validateConfig(output, flags, path),
+    service: async (verb, flags, options) =>
+      await (await daemon()).serviceCommand(output, verb, flags, options),
+    client: async (call, flags) => await runClient(output, call, flags),
+    operation: async (words, flags) => await runOperation(output, words, flags),
+    complete: async (words, program) => {
+      const { complete, sourcesOf } = await import("./cli/commands/completions.ts");
+      const flags: GlobalFlags = { format: "human", dev: false };
+      const text = await complete(program, words, sourcesOf(createContext(output, flags)));
+      if (text) output.out(text);
       return EXIT.ok;
     },
-    validateConfig: (flags, path) => validateConfig(output, flags, path),
-    service: (verb, flags, options) => serviceCommand(output, verb, flags, options),
   };
 }
 
 function printVersion(output: Output, format: OutputFormat): number {
+  const json = { name: "almenad", ...versionFacts() };
+  output.out(format === "json" ? JSON.stringify(json) : `almenad ${json.version}`);
+  return EXIT.ok;
+}
+
+function versionFacts() {
   const { version, commit, buildTime, runtime } = versionInfo();
-  const json = { name: "almenad", version, commit, build_time: buildTime, runtime };
-  output.out(format === "json" ? JSON.stringify(json) : `almenad ${version}`);
-  return EXIT.ok;
+  return { version, commit, build_time: buildTime, runtime };
 }
 
-async function runDaemon(
+async function runClient(output: Output, call: ClientCall, flags: GlobalFlags): Promise<number> {
+  endWithReader();
+  return await runClientCommand(createContext(output, flags), call);
+}
+
+// `almenad network peers` means the operation `network.peers`, if there is one.
+async function runOperation(
   output: Output,
+  [noun = "", verb = "", ...args]: readonly string[],
   flags: GlobalFlags,
-  init: { signal?: AbortSignal; onReady?: () => void },
-): Promise<number> {
-  process.umask(0o077); // sockets and files are for this user alone, from the first moment
-  guardProcess();
-  const { assembleDaemon } = await import("./daemon.ts");
-  const { dirs, config } = await loadConfig(flags, output);
-  let daemon: AssembledDaemon | undefined;
-  return await runForeground({
-    output,
-    assemble: async (giveUp, shutDown) => {
-      daemon = await assembleDaemon({ dirs, config, instance: dirs.instance, giveUp, shutDown });
-      return daemon;
-    },
-    reload: async () => daemon?.reload((await loadConfig(flags)).config),
-    onReady: async () => {
-      await dropPermissions(daemon?.supervisor.needsPrograms ?? false);
-      init.onReady?.();
-    },
-  }, { format: flags.format, ...(init.signal ? { signal: init.signal } : {}) });
+): Promise<number | undefined> {
+  const name = `${noun}.${verb}`;
+  if (!/^\w+\.\w+$/.test(name)) return undefined;
+  const { isOperation } = await import("./cli/commands/call.ts");
+  if (!await isOperation(createContext(output, flags), name)) return undefined;
+  return await runClient(output, { name: "call", args: [name, ...args], options: {} }, flags);
 }
 
-async function runAsService(output: Output, flags: GlobalFlags): Promise<number> {
-  const { runWindowsService } = await import("./system/windows_service.ts");
-  return await runWindowsService({
-    run: (signal, onReady) => runDaemon(output, flags, { signal, onReady }),
-  });
-}
-
-async function loadConfig(
-  flags: GlobalFlags,
-  output?: Output,
-): Promise<{ dirs: DataDirs; config: ResolvedConfig }> {
-  const { env } = process;
-  if (env["ALMENAD_DATA_DIR"] && !flags.dev) {
-    output?.error("almenad: ALMENAD_DATA_DIR is ignored without --dev; use --data-dir");
-  }
-  const dirs = dataDirs({
-    platform: process.platform,
-    isDev: flags.dev,
-    dataDir: flags.dataDir,
+function createContext(output: Output, flags: GlobalFlags): CommandContext {
+  const client = new Client({
     instance: flags.instance,
-    env,
-    cwd: process.cwd(),
-  });
-  const filePath = join(dirs.config, "config.toml");
-  const config = resolveConfig({
-    flags: {
-      grpc_addr: flags.grpcAddr,
-      rest_addr: flags.restAddr,
-      p2p_listen: flags.p2pListen,
-      ...flags.p2pdListen ? P2PD_PARTS : {},
-      p2pd_listen: flags.p2pdListen,
-      allow_remote: flags.allowRemote,
-      admin_token_file: flags.adminTokenFile && resolve(flags.adminTokenFile),
-    },
-    env,
-    file: await readIfThere(filePath),
-    filePath,
+    dataDir: flags.dataDir,
     isDev: flags.dev,
+    offline: true,
+    version: versionFacts(),
   });
-  return { dirs, config };
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if (systemCode(cause) === "ENOENT") return undefined;
-    throw new DaemonError("permission_denied", `Cannot read ${path}: ${messageOf(cause)}`, {
-      cause,
-    });
-  }
-}
-
-async function validateConfig(
-  output: Output,
-  flags: GlobalFlags,
-  path: string | undefined,
-): Promise<number> {
-  if (path === undefined) {
-    await loadConfig(flags);
-  } else {
-    const file = await readIfThere(path);
-    if (file === undefined) {
-      throw new DaemonError("not_found", `Cannot check ${path}: there is no such file`);
-    }
-    resolveConfig({ flags: {}, env: {}, file, filePath: path, isDev: false });
-  }
-  output.out(
-    flags.format === "json" ? JSON.stringify({ valid: true }) : "The configuration is valid",
-  );
-  return EXIT.ok;
-}
-
-// A running daemon starts no program and calls no native code, so neither can whatever might break
-// in. A Windows service goes on calling the Service Control Manager.
-async function dropPermissions(needsPrograms: boolean): Promise<void> {
-  if (process.platform === "win32") return;
-  await Deno.permissions.revoke({ name: "ffi" });
-  if (!needsPrograms) await Deno.permissions.revoke({ name: "run" });
-}
-
-// Nothing a stranger sends may end the process: what slipped past every guard is logged.
-function guardProcess(): void {
-  process.on("uncaughtException", (error) => log.error("Uncaught exception", { error }));
-  process.on("unhandledRejection", (error) => log.error("Unhandled rejection", { error }));
-}
-
-async function serviceCommand(
-  output: Output,
-  verb: "install" | "uninstall" | "status" | "logs",
-  flags: GlobalFlags,
-  options: ServiceFlags,
-): Promise<number> {
-  const { planInstall, planText, planUninstall, runCommand, ServiceManager, servicePlatform } =
-    await import("./system/mod.ts");
-  const target = {
-    platform: servicePlatform(options.platform ?? process.platform),
-    executable: process.execPath,
-    args: serviceArguments(flags),
-    home: homedir(),
-    env: process.env,
-    uid: Math.max(0, userInfo().uid),
+  const { dirs } = client.daemon;
+  if (!dirs) throw new DaemonError("internal", "Cannot find the data folder of the daemon");
+  const terminal = processTerminal();
+  return {
+    ...{ client, dirs, flags, output, terminal },
+    paint: paintFor(terminal),
+    machine: machineParts(),
+    interrupted,
+    forInstance: (name) => {
+      const { instance: _, ...rest } = flags;
+      return createContext(output, name ? { ...rest, instance: name } : rest);
+    },
   };
-  if (options.dryRun && (verb === "install" || verb === "uninstall")) {
-    const plan = verb === "install" ? planInstall(target) : planUninstall(target);
-    output.out(flags.format === "json" ? JSON.stringify(plan) : planText(plan));
-    return EXIT.ok;
-  }
-  const manager = new ServiceManager({ run: runCommand }, { target });
-  return await manageService(output, verb, flags, options, manager);
 }
 
-async function manageService(
-  output: Output,
-  verb: "install" | "uninstall" | "status" | "logs",
-  { format }: GlobalFlags,
-  { follow }: ServiceFlags,
-  manager: ServiceManager,
-): Promise<number> {
-  if (verb === "logs") {
-    await manager.logs({ follow });
-    return EXIT.ok;
-  }
-  if (verb === "status") {
-    const status = await manager.status();
-    const words = [`${status.service}: ${status.state}`, status.detail, status.remedy].filter(
-      Boolean,
-    );
-    output.out(format === "json" ? JSON.stringify(status) : words.join("\n"));
-    return status.state === "running" ? EXIT.ok : EXIT.notRunning;
-  }
-  const outcome = await manager[verb]();
-  const words = outcome.done === "nothing" ? [] : [`almenad is ${outcome.done} as a service`];
-  output.out(format === "json" ? JSON.stringify(outcome) : [...words, ...outcome.notes].join("\n"));
-  return EXIT.ok;
+function interrupted(): AbortSignal {
+  const end = new AbortController();
+  process.on("SIGINT", () => {
+    if (end.signal.aborted) process.exit(EXIT.interrupted);
+    end.abort();
+  });
+  return end.signal;
 }
 
-// The service runs with the same flags; from source it is the runtime that is started.
-function serviceArguments(flags: GlobalFlags): string[] {
-  const source = isCompiled()
-    ? []
-    : ["run", "-A", fileURLToPath(import.meta.resolve("../main.ts"))];
-  const pairs = [
-    ["--data-dir", flags.dataDir && resolve(flags.dataDir)],
-    ["--instance", flags.instance],
-    ["--grpc-addr", flags.grpcAddr],
-    ["--rest-addr", flags.restAddr],
-    ["--p2p-listen", flags.p2pListen],
-    ["--p2pd-listen", flags.p2pdListen],
-    ["--admin-token-file", flags.adminTokenFile && resolve(flags.adminTokenFile)],
-  ] as const;
-  const words = pairs.flatMap(([name, value]) => value ? [name, value] : []);
-  return [...source, ...words, ...(flags.allowRemote ? ["--allow-remote"] : [])];
-}
-
-function isCompiled(): boolean {
-  return versionInfo().commit !== "";
+function machineParts(): MachineParts {
+  const program = ownProgram();
+  return {
+    program,
+    isLocked: async (dirs) => (await import("./system/data_lock.ts")).isLocked(dirs),
+    readPid: async (dirs) => (await import("./system/data_lock.ts")).readPid(dirs),
+    listInstances: async (root) =>
+      await (await import("./system/instances.ts")).listInstances(root),
+    startInBackground: (flags: GlobalFlags, dirs: DataDirs) =>
+      startInBackground(
+        [...program, ...flagWords(flags), ...(flags.dev ? ["--dev"] : []), "run"],
+        dirs,
+        flags.dev ? { cwd: process.cwd() } : {}, // its data are in the working folder
+      ),
+    wantedAddresses: async (flags) =>
+      await (await import("./daemon_commands.ts")).wantedAddresses(flags),
+    operations: async () => {
+      const { builtInOperations } = await import("./built_in_operations.ts");
+      return await builtInOperations();
+    },
+  };
 }

@@ -1,15 +1,15 @@
 /** The composition root: configuration in, ordered services out. */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import {
   addGauges,
   assembleDoors,
-  assembleNetwork,
+  assembleOutside,
+  type Counted,
   type Doors,
   droppedCounts,
   type NetworkInput,
-  type NetworkParts,
+  watchedListeners,
 } from "./assembly/mod.ts";
 import { type Config, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
 import {
@@ -25,8 +25,9 @@ import {
   systemClock,
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
-import { type Identity, loadIdentity } from "./network/mod.ts";
+import { type Identity, type Links, loadIdentity } from "./network/mod.ts";
 import { type Components, type DaemonState, operations, Subscriptions } from "./operations/mod.ts";
+import type { Sharing } from "./sharing/mod.ts";
 import {
   type AdminToken,
   configureLogging,
@@ -40,11 +41,13 @@ import {
   listInstances,
   loadAdminToken,
   LogHub,
+  makeFolders,
   OnlineGeolocation,
   openFileLimit,
   runCommand,
   runtimeWarning,
   SdNotifier,
+  StartMemory,
   systemInfo,
   terminal,
   versionInfo,
@@ -60,16 +63,27 @@ export interface DaemonOptions {
   controlSocket?: string;
   /** Whether it joins the swarm. @default {true} */
   isNetworked?: boolean;
+  /** Whether nobody reads standard error, so that log lines go to the file alone. @default {false} */
+  isBackground?: boolean;
   /** Ends the process with exit code 70. */
   giveUp(reason: string): void;
   /** Stops the daemon in order; a client asked for it. */
   shutDown(): void;
 }
 
+/** The shared library and what it stands on. */
+export interface LibraryParts {
+  readonly sharing: Sharing;
+  readonly events: EventBus;
+  readonly links: Links;
+}
+
 /** A daemon that is made but not started. */
 export interface AssembledDaemon {
   readonly service: Service;
   readonly state: DaemonState;
+  /** What the library's own command line drives without a door. */
+  readonly library: LibraryParts;
   /** The line to systemd, silent where there is none. */
   readonly supervisor: SdNotifier;
   /** Applies another configuration to everything but the listeners. */
@@ -90,12 +104,18 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
   const logFile = new DailyLogFile({ clock: systemClock }, { folder: options.dirs.logs });
   const hub = new LogHub({ clock: systemClock });
   const applyLogFilter = ({ log: filter }: Config) =>
-    configureLogging(parseLogFilter(filter), { file: logFile, terminal, hub });
+    configureLogging(parseLogFilter(filter), {
+      ...{ file: logFile, hub },
+      ...options.isBackground ? {} : { terminal },
+    });
   try {
-    for (const folder of [options.dirs.data, options.dirs.config, options.dirs.logs]) {
-      mkdirSync(folder, { recursive: true, mode: 0o700 });
-    }
+    const { base, data, config, logs } = options.dirs;
+    makeFolders(base, [data, config, logs]);
     applyLogFilter(options.config.config);
+    logFile.write("");
+    if (logFile.problem) {
+      log.warn("Log file cannot be written, its lines are lost", { reason: logFile.problem });
+    }
     const identity = await loadIdentity(options.dirs.data);
     const adminToken = await loadAdminToken(
       options.config.config.admin_token_file || join(options.dirs.daemon, "admin_token"),
@@ -121,6 +141,7 @@ export async function assembleDaemon(options: DaemonOptions): Promise<AssembledD
     return {
       service: new Daemon([release, supervisor, ...parts.services]),
       state: parts.state,
+      library: parts.library,
       supervisor,
       reload: (config) => {
         applyLogFilter(config.config);
@@ -152,14 +173,16 @@ async function loadP2pd(
 }
 
 interface Parts {
+  library: LibraryParts;
   services: Service[];
   state: DaemonState;
   health: Health;
   reload(config: Config): void;
 }
 
-function buildParts(options: DaemonOptions, { identity, adminToken, hub, p2pd }: Secured): Parts {
-  const { config } = options;
+function buildParts(options: DaemonOptions, secured: Secured): Parts {
+  const { config, dirs, shutDown } = options;
+  const { identity, adminToken, hub, p2pd } = secured;
   const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
   const metrics = new Metrics();
@@ -171,84 +194,72 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub, p2pd }:
     { clock: systemClock, fetch },
     config.config.geolocation,
   );
-  const network = assembleNetwork({
-    ...{ identity, events, config, caps, metrics, geolocation, health },
-    datastore: join(options.dirs.daemon, "dht.sqlite"),
+  const outside = assembleOutside({
+    ...{ identity, adminToken, events, config, dirs, caps, metrics, geolocation, health, shutDown },
     p2pd,
   });
-  const { peers, swarm, links, mdns, stack } = network;
+  const { network, plugins, sharing } = outside;
   const subscriptions = new Subscriptions({ events, logs: hub });
-  const shelf = createShelf({ clock: systemClock, events }, options.dirs);
-
-  const state: DaemonState = {
-    version: versionInfo(),
-    peerId: identity.peerId,
-    instance: options.instance,
-    pid: process.pid,
-    dataDir: options.dirs.base,
-    grpcAddresses: () => grpc.addresses(),
-    restAddress: () => rest.address(),
-    controlAddress: () => control.address(),
-    p2pAddresses: () => swarm.listenAddresses(),
-    uptimeMs: () => performance.now(),
-    counters: () => droppedCounts(counted),
-  };
+  const shelf = createShelf({ clock: systemClock, events }, dirs);
+  const state = describeDaemon(options, identity, () => counted);
   const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
-    ...{ daemon: state, health, peers, geolocation, systemInfo, events, links, subscriptions },
-    ...{ libraries, jobs, fileCopy },
-    dht: () => stack?.dht,
-    pubsub: () => stack?.pubsub,
-    instances: () => listInstances(options.dirs.root),
+    ...{ daemon: state, health, geolocation, systemInfo, events, subscriptions },
+    ...{ peers: network.peers, links: network.links, libraries, jobs, fileCopy, sharing },
+    ...{ plugins, invitations: outside.invitations },
+    dht: () => network.stack?.dht,
+    pubsub: () => network.stack?.pubsub,
+    instances: () => listInstances(dirs.root),
     listOperations: () => registry.list(),
   };
   const registry = new OperationRegistry<Components>(components, operations, {
     onCall: metrics.onCall,
   });
   const doors: Doors = assembleDoors({
-    ...{ registry, health, metrics, config, caps, adminToken },
+    ...{ registry, health, metrics, config, caps, adminToken, shutDown },
     version: state.version.version,
     control: {
-      place: controlPlaces(options.controlSocket ?? options.dirs.controlSocket),
+      place: controlPlaces(options.controlSocket ?? dirs.controlSocket),
       ownsFolder: options.controlSocket === undefined,
     },
-    shutDown: options.shutDown,
+  });
+  const counted: Counted = { network, doors, subscriptions, plugins };
+  addGauges(metrics, state, counted);
+  const watchdog = new ListenerWatchdog({
+    ...{ clock: systemClock, health, giveUp: options.giveUp },
+    listeners: watchedListeners(doors, network),
   });
   const { grpc, rest, control } = doors;
-  const counted = { network, doors, subscriptions };
-  addGauges(metrics, state, counted);
-  const watchdog = createWatchdog({ health, giveUp: options.giveUp, doors, network });
-  const outside: Service[] = isNetworked ? [...network.services] : [];
   return {
     services: [
-      ...[...shelf.services, ...outside, grpc, rest, ...isNetworked ? [mdns] : []],
-      ...[watchdog, control, announcer(events, state)],
+      ...[...shelf.services, ...isNetworked ? outside.services : [], grpc, rest],
+      ...[...isNetworked ? [network.mdns] : [], watchdog, control],
+      ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],
-    state,
-    health,
-    reload: network.reload,
+    ...{ state, health, library: { sharing, events, links: network.links } },
+    reload: outside.reload,
   };
 }
 
-function createWatchdog(
-  { health, giveUp, doors, network }: {
-    health: Health;
-    giveUp(reason: string): void;
-    doors: Doors;
-    network: NetworkParts;
-  },
-): ListenerWatchdog {
-  return new ListenerWatchdog({
-    clock: systemClock,
-    health,
-    giveUp,
-    listeners: [
-      { component: "grpc", addresses: () => doors.grpc.endpoints() },
-      { component: "rest", addresses: () => doors.rest.endpoints() },
-      { component: "control", addresses: () => doors.control.endpoints() },
-      { component: "swarm", addresses: () => network.swarm.listenEndpoints() },
-    ],
-  });
+// Where the doors are is known once they are open, so it is looked up when somebody asks.
+function describeDaemon(
+  { instance, dirs }: DaemonOptions,
+  { peerId }: Identity,
+  parts: () => Counted,
+): DaemonState {
+  return {
+    version: versionInfo(),
+    peerId,
+    instance,
+    pid: process.pid,
+    dataDir: dirs.base,
+    grpcAddresses: () => parts().doors.grpc.addresses(),
+    restAddress: () => parts().doors.rest.address(),
+    controlAddress: () => parts().doors.control.address(),
+    p2pAddresses: () => parts().network.swarm.listenAddresses(),
+    uptimeMs: () => performance.now(),
+    counters: () => droppedCounts(parts()),
+  };
 }
 
 function connectionCaps(): ConnectionCaps {

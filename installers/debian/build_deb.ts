@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { completionScript } from "../../src/cli/commands/completions.ts";
 import { DaemonError } from "../../src/core/mod.ts";
 import { PACKAGED_UNIT_PATH, renderUnit } from "../../src/system/systemd.ts";
 import { runTool } from "../run_tool.ts";
@@ -27,6 +28,12 @@ export interface DebInit {
 
 const HERE = fileURLToPath(new URL("./", import.meta.url));
 const DOC = "usr/share/doc/almenad";
+/** Where each shell of Debian looks for completions of packages. */
+const COMPLETIONS = {
+  bash: "usr/share/bash-completion/completions/almenad",
+  fish: "usr/share/fish/vendor_completions.d/almenad.fish",
+  zsh: "usr/share/zsh/vendor-completions/_almenad",
+};
 
 /**
  * Our version as Debian orders versions: `~` sorts before everything, so pre-releases come before
@@ -91,6 +98,9 @@ async function putFiles(stage: string, init: DebInit, version: string): Promise<
   const unit = renderUnit({ command: ["/usr/bin/almenad"], hasManual: true });
   await put(stage, PACKAGED_UNIT_PATH.slice(1), unit);
   await put(stage, "usr/share/man/man1/almenad.1.gz", gzip(manual));
+  for (const [shell, path] of Object.entries(COMPLETIONS)) {
+    await put(stage, path, completionScript(shell));
+  }
   await put(stage, `${DOC}/copyright`, await asset("copyright"));
   await put(stage, `${DOC}/changelog.gz`, gzip(changelog(version, date)));
   await put(stage, "usr/share/lintian/overrides/almenad", await asset("lintian-overrides"));

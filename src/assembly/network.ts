@@ -20,6 +20,7 @@ import {
   PeerBook,
   PeerCountries,
   type PeerGeo,
+  PeerStreams,
   Swarm,
 } from "../network/mod.ts";
 import {
@@ -29,6 +30,7 @@ import {
   type OnlineGeolocation,
   versionInfo,
 } from "../system/mod.ts";
+import type { P2pdServer } from "../p2pd/mod.ts";
 import type * as P2pdParts from "./p2pd_parts.ts";
 import type { P2pdStack } from "./p2pd_stack.ts";
 
@@ -45,6 +47,8 @@ export interface NetworkInput {
   readonly datastore: string;
   /** Loaded only when something of it is on. */
   readonly p2pd: typeof P2pdParts | undefined;
+  /** Whether a peer may use a protocol. */
+  mayUse(peerId: string, protocol: string): boolean;
 }
 
 /** The network parts; `services` start in order, `mdns` once the doors are open. */
@@ -52,10 +56,13 @@ export interface NetworkParts {
   readonly peers: PeerBook;
   readonly swarm: Swarm;
   readonly links: Links;
+  readonly streams: PeerStreams;
   readonly mdns: MdnsDiscovery;
   readonly services: readonly Service[];
   /** DHT, pubsub and what p2pd needs; undefined when all of it is off. */
   readonly stack: P2pdStack | undefined;
+  /** The p2pd socket; undefined when it is off. */
+  readonly p2pd: P2pdServer | undefined;
   reload(config: Config): void;
 }
 
@@ -75,6 +82,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
   }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
   const stack = input.p2pd?.createStack(input, () => swarm);
   const swarm = createSwarm(input, peers, dialer, stack);
+  const outer = stack && input.p2pd?.stackServices(input, stack, swarm);
   const geoExchange = new GeoExchange({
     node: () => swarm.node,
     ownGeo: () => input.geolocation.get(),
@@ -89,15 +97,12 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
   return {
     peers,
     swarm,
+    streams: new PeerStreams({ swarm, dialer, peers }),
     links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
     mdns: createDiscovery(input, { peers, dialer, swarm }),
     stack,
-    services: [
-      ...stack && input.p2pd ? input.p2pd.stackServices(input, stack, swarm) : [swarm],
-      geoExchange,
-      dialer,
-      ready,
-    ],
+    p2pd: outer?.p2pd,
+    services: [...outer?.services ?? [swarm], geoExchange, dialer, ready],
     reload(next: Config): void {
       dialer.setBootstrapPeers(parseBootstrapPeers(next.bootstrap_peers));
       geoExchange.setSharing(next.geolocation.share);
@@ -129,6 +134,7 @@ function createSwarm(
     onDisconnected: (peerId) => dialer.disconnected(peerId),
     onAddressesChanged: () => dialer.interfacesChanged(),
     isHeld: (peerId): boolean => dialer.isHeld(peerId),
+    mayUse: (peerId, protocol) => input.mayUse(peerId, protocol),
   }, {
     listen: config.p2p_listen.split(",").map((address) => address.trim()).filter(Boolean),
     isListenOptional: origins["p2p_listen"] === "default",

@@ -24,21 +24,22 @@ export function createStack(
   });
 }
 
-/** The swarm and what belongs to it, in start order. */
+/** The swarm and what belongs to it, in start order, with the p2pd socket if there is one. */
 export function stackServices(
   { config: { config } }: NetworkInput,
   stack: P2pdStack,
   swarm: Swarm,
-): Service[] {
+): { services: Service[]; p2pd: P2pdServer | undefined } {
   const datastore: Service = {
     name: "datastore",
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(stack.close()),
   };
-  if (!config.p2pd_listen) return [datastore, swarm, stack];
+  const services = [datastore, swarm, stack];
+  if (!config.p2pd_listen) return { services, p2pd: undefined };
   const p2pd = new P2pdServer({
     parts: () => stack.parts(),
     places: (init) => new ConnectionPlaces(init),
   }, { listen: config.p2pd_listen });
-  return [datastore, swarm, stack, p2pd];
+  return { services: [...services, p2pd], p2pd };
 }

@@ -7,5 +7,25 @@ export {
   runForeground,
   type Supervisor,
 } from "./foreground.ts";
-export { describeFailure, type Output, type OutputFormat, standardOutput } from "./output.ts";
+export { BACKGROUND_VARIABLE, startInBackground } from "./background.ts";
+export type {
+  ClientCall,
+  ClientCommandName,
+  CommandContext,
+  KnownInstance,
+  KnownOperation,
+  MachineParts,
+  StartedDaemon,
+} from "./command_context.ts";
+export {
+  describeFailure,
+  endWithReader,
+  flushOutput,
+  type Output,
+  type OutputFormat,
+  standardOutput,
+} from "./output.ts";
+export { paintFor, processTerminal, type Terminal } from "./terminal.ts";
+export type { WantedAddress } from "./doctor/port_checks.ts";
+export { runClientCommand } from "./client_commands.ts";
 export { type CliActions, type GlobalFlags, runCli, type ServiceFlags } from "./program.ts";

@@ -1,5 +1,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { DaemonError } from "../core/mod.ts";
+import { addClientCommands } from "./client_program.ts";
+import type { ClientCall } from "./command_context.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import { describeFailure, type Output, type OutputFormat } from "./output.ts";
 
@@ -15,6 +17,8 @@ export interface GlobalFlags {
   readonly p2pdListen?: string;
   readonly allowRemote?: boolean;
   readonly adminTokenFile?: string;
+  readonly private?: boolean;
+  readonly trustAutoApprove?: boolean;
 }
 
 /** Where a service is to be installed, as given. */
@@ -38,6 +42,16 @@ export interface CliActions {
     flags: GlobalFlags,
     options: ServiceFlags,
   ): Promise<number>;
+  /** A command that talks to a daemon. */
+  client(call: ClientCall, flags: GlobalFlags): Promise<number>;
+  /**
+   * Words that are no command but may name an operation, such as `network peers`.
+   *
+   * @returns Undefined if they do not.
+   */
+  operation(words: readonly string[], flags: GlobalFlags): Promise<number | undefined>;
+  /** What could be typed next. */
+  complete(words: readonly string[], program: Command): Promise<number>;
 }
 
 /**
@@ -110,6 +124,8 @@ function createProgram(
     .option("--p2pd-listen <multiaddr>", "serve the p2pd protocol too, such as /unix/tmp/p2pd.sock")
     .option("--allow-remote", "let gRPC and REST listen on addresses other machines can reach")
     .option("--admin-token-file <path>", "word for changes over HTTP (daemon/admin_token)")
+    .option("--private", "serve untrusted peers nothing but the trust handshake")
+    .option("--trust-auto-approve", "trust every peer that asks")
     .on("option:version", () => {
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })
@@ -121,10 +137,16 @@ function createProgram(
     .action(async () => finish(await actions.runAsService(program.opts())));
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
+  addClientCommands(program, async (name, args, options) => {
+    if (name === "start" && options["foreground"]) finish(await actions.run(program.opts()));
+    else if (name === "complete") finish(await actions.complete(args, program));
+    else finish(await actions.client({ name, args, options }, program.opts()));
+  });
   // Last, because commands inherit what is set before they are added.
   program.allowExcessArguments().helpCommand(true).action(async () => {
-    if (program.args.length > 0) refuseCommand(program);
-    finish(await actions.run(program.opts()));
+    if (program.args.length === 0) return finish(await actions.run(program.opts()));
+    const code = await actions.operation(program.args, program.opts());
+    finish(code ?? refuseCommand(program));
   });
   return program;
 }
@@ -170,7 +192,10 @@ const HELP = `
 Examples:
   almenad                                   run the daemon in the foreground
   almenad --dev                             the same, with debug logging and data in ./workspace
-  almenad --grpc-addr 127.0.0.1:6000        on another port
+  almenad start                             run it in the background; status, logs -f, stop
+  almenad --instance dev start              a second one that shares nothing with the first
+  almenad call network.peers                any operation; almenad call lists them
+  almenad network peers --format json       the same operation, as a command
   almenad daemon install                    start with this user's session, from now on
   almenad config show --origin              every setting and where it comes from
 

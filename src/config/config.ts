@@ -1,3 +1,4 @@
+import { isIPv4, isIPv6 } from "node:net";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
 import { DaemonError, messageOf } from "../core/mod.ts";
@@ -15,6 +16,10 @@ export const DEFAULT_GEOLOCATION_URL = "https://ipapi.co/json/";
 const HostPort = z.string().refine((text) => parseHostPort(text) !== undefined, {
   error: 'expected "host:port", such as 127.0.0.1:8080 or [::1]:50051',
 });
+const ListenAddresses = z.string().refine(isListenList, {
+  error: "expected TCP multiaddrs, comma-separated, such as " +
+    "/ip4/0.0.0.0/tcp/4001,/ip6/::/tcp/4001",
+});
 const Filter = z.string().superRefine((text, context) => {
   try {
     parseLogFilter(text);
@@ -23,11 +28,15 @@ const Filter = z.string().superRefine((text, context) => {
   }
 });
 
+const BytesPerSecond = z.number().int().min(0).default(0).describe(
+  "Bytes a second, 0 for no limit",
+);
+
 /** Everything that can be configured, with its defaults; the schema of config.toml. */
 export const ConfigSchema = z.strictObject({
   grpc_addr: HostPort.default(DEFAULT_GRPC_ADDR),
   rest_addr: HostPort.default(DEFAULT_REST_ADDR),
-  p2p_listen: z.string().min(1).default(DEFAULT_P2P_LISTEN),
+  p2p_listen: ListenAddresses.default(DEFAULT_P2P_LISTEN),
   bootstrap_peers: z.string().default(""),
   p2pd_listen: z.string().default("").describe(
     "Control multiaddr of the p2pd socket; off if empty",
@@ -38,9 +47,39 @@ export const ConfigSchema = z.strictObject({
   log: Filter.default("info"),
   allow_remote: z.boolean().default(false),
   admin_token_file: z.string().default("").describe("daemon/admin_token when empty"),
+  private: z.boolean().default(false).describe("untrusted peers get the handshake only"),
+  trust: z.strictObject({
+    auto_approve: z.boolean().default(false),
+    allow: z.array(
+      z.string().regex(/^([^=]{1,64}=)?[1-9A-HJ-NP-Za-km-z]{40,128}$/, {
+        error: 'expected a peer id, or "name=<peer id>"',
+      }),
+    ).default([]),
+  }).prefault({}),
+  webhook: z.strictObject({
+    url: z.union([z.literal(""), z.url({ protocol: /^https?$/ })]).default(""),
+    secret: z.string().max(1_024).default(""),
+  }).prefault({}),
+  plugins: z.strictObject({
+    enabled: z.boolean().default(false).describe("load the modules of config/plugins"),
+    list: z.array(z.string().regex(/^[A-Za-z0-9._-]{1,64}$/)).default([])
+      .describe("their names without .js; all when empty"),
+  }).prefault({}),
   geolocation: z.strictObject({
     url: z.url({ protocol: /^https?$/ }).default(DEFAULT_GEOLOCATION_URL),
     share: z.boolean().default(true),
+  }).prefault({}),
+  library: z.strictObject({
+    dir: z.string().default("").describe("<data folder>/library when empty"),
+    private: z.boolean().default(false).describe("Only trusted peers"),
+    upload_limit: BytesPerSecond,
+    upload_limit_per_peer: BytesPerSecond,
+    download_limit: BytesPerSecond,
+    download_limit_per_peer: BytesPerSecond,
+    unpackers: z.array(z.strictObject({
+      extensions: z.array(z.string().regex(/^\.\S+$/)).min(1),
+      command: z.array(z.string()).min(1),
+    })).default([]).describe("Programs for archives: {archive} and {target} stand for paths"),
   }).prefault({}),
 });
 
@@ -89,11 +128,28 @@ export function resolveConfig(sources: ConfigSources): ResolvedConfig {
   checkPart(env, "the environment");
   checkPart(flags, "the flags");
   const log = sources.isDev ? { log: "debug" } : {};
-  const config = ConfigSchema.parse({ ...log, ...file, ...env, ...flags });
+  const config = ConfigSchema.parse([log, file, env, flags].reduce(mergeTables));
   const origins = Object.fromEntries(
     leafNames(config).map((name) => [name, originOf(name, flags, env, file)]),
   );
   return { config, origins };
+}
+
+// A flag may set one field of a table and leave the others to the file.
+function mergeTables(
+  under: Record<string, unknown>,
+  over: Record<string, unknown>,
+): Record<string, unknown> {
+  const merged = { ...under };
+  for (const [key, value] of Object.entries(over)) {
+    const below = merged[key];
+    merged[key] = isTable(below) && isTable(value) ? mergeTables(below, value) : value;
+  }
+  return merged;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -125,6 +181,17 @@ export function parseHostPort(text: string): { host: string; port: number } | un
   const port = Number(match?.[3]);
   if (!host || !Number.isInteger(port) || port > 65_535) return undefined;
   return { host, port };
+}
+
+function isListenList(text: string): boolean {
+  const addresses = text.split(",").map((address) => address.trim()).filter(Boolean);
+  return addresses.length > 0 && addresses.every(isListenAddress);
+}
+
+function isListenAddress(address: string): boolean {
+  const match = /^(?:\/ip6zone\/[^/]+)?\/(ip4|ip6)\/([^/]+)\/tcp\/(\d{1,5})$/.exec(address);
+  const [, family, host = "", port] = match ?? [];
+  return (family === "ip4" ? isIPv4(host) : isIPv6(host)) && Number(port) <= 65_535;
 }
 
 function fromEnvironment(env: ConfigSources["env"]): Record<string, unknown> {

@@ -36,6 +36,11 @@ export class BoundedQueue<T> implements AsyncIterable<T> {
     this.#wake?.();
   }
 
+  /** Takes out everything that waits. */
+  drain(): T[] {
+    return this.#queue.splice(0);
+  }
+
   /** Takes nothing more; what waits is still read. */
   end(): void {
     this.#ended = true;

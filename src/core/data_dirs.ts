@@ -43,7 +43,8 @@ export interface DataDirsInput {
 /**
  * The folders for a system, by flags, environment and the platform's custom.
  *
- * @throws {DaemonError} `invalid_argument` for a name that no instance may have.
+ * @throws {DaemonError} `invalid_argument` for a name that no instance may have, and for an empty
+ *   `--data-dir`.
  * @example
  * ```ts
  * import assert from "node:assert/strict";
@@ -83,6 +84,9 @@ export function checkInstanceName(name: string): string {
 }
 
 function rootDir(input: DataDirsInput, path: typeof posix): string {
+  if (input.dataDir === "") {
+    throw new DaemonError("invalid_argument", 'Cannot use --data-dir "": it names no folder');
+  }
   if (input.dataDir) return input.dataDir;
   if (input.isDev) return input.env["ALMENAD_DATA_DIR"] || path.join(input.cwd, "workspace");
   const home = input.home ?? homedir();

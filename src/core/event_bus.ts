@@ -24,6 +24,9 @@ export interface DaemonEvents {
   "library.created": LibraryEvent;
   /** A library can be used again. */
   "library.opened": LibraryEvent;
+  /** News of the shared library, contract 5.6; `event` is the contract's own name. */
+  [topic: `library.${"games" | "game" | "got" | "no" | "local" | "peer" | "runtime"}-${string}`]:
+    SharedLibraryEvent;
   /** A library takes no further work. */
   "library.closed": LibraryEvent;
   /** A library was forgotten; its files stay. */
@@ -39,6 +42,17 @@ export interface DaemonEvents {
     resource_type: string;
     resource: { readonly library_id?: string; readonly path?: string };
   };
+  /** A peer asks for trust; contract 4.4 names the states behind this and the following topics. */
+  "handshake.received": { peerId: string };
+  /** A person has to decide. */
+  "handshake.pending": { peerId: string; justification: string };
+  "handshake.approved": { peerId: string };
+  "handshake.auto_approved": { peerId: string; reason: string };
+  "handshake.rejected": { peerId: string; reason: string };
+  /** A peer became trusted, or is no longer. */
+  "trust.changed": { peerId: string; granted: boolean };
+  "trust.revoked": { peerId: string };
+  "trust.revoked_by_peer": { peerId: string };
 }
 
 /** Which library an event is about. */
@@ -46,6 +60,9 @@ export interface LibraryEvent {
   readonly id: string;
   readonly name: string;
 }
+
+/** What happened in the shared library; further fields by event. */
+export type SharedLibraryEvent = Readonly<Record<string, unknown>>;
 
 /** Which location an event is about. */
 export interface LocationEvent {
@@ -102,6 +119,8 @@ export function topicMatches(pattern: string, topic: string): boolean {
   return topic === pattern;
 }
 
+const OPEN_TOPIC = /^[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64}){0,8}$/;
+
 /** Hands facts to whoever asked for them; never waits for a reader and never throws. */
 export class EventBus {
   readonly #listeners = new Set<(event: BusEvent) => void>();
@@ -133,6 +152,21 @@ export class EventBus {
     }
   }
 
+  /**
+   * Tells of something outside the catalogue: a topic of a plugin. The payload is copied in depth,
+   * because whoever made it is not ours.
+   *
+   * @param topic Lower-case words with dots between them; another one is logged and goes nowhere.
+   */
+  publishOpen(topic: string, payload: Readonly<Record<string, unknown>>): void {
+    try {
+      if (!OPEN_TOPIC.test(topic)) throw new TypeError("the topic is no lower-case dotted name");
+      this.publish(topic as Topic, deepFreeze(structuredClone(payload)) as never);
+    } catch (error) {
+      log.warn("Event of a plugin goes nowhere", { topic: String(topic).slice(0, 200), error });
+    }
+  }
+
   /** Receives what is published from now on, in order. */
   subscribe(pattern: string, options: { buffer?: number } = {}): Subscription {
     const stop = this.listen((event) => {
@@ -159,4 +193,10 @@ export class EventBus {
   recent(): readonly { readonly at: number; readonly item: BusEvent }[] {
     return this.#recent.list();
   }
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value;
+  for (const inner of Object.values(value)) deepFreeze(inner);
+  return Object.freeze(value);
 }

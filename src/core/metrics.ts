@@ -46,15 +46,20 @@ export class Metrics {
     });
   }
 
-  /** Shows several counts under one name, by label `kind`. */
-  counts(name: string, help: string, read: () => Readonly<Record<string, number>>): void {
+  /** Shows several counts under one name, told apart by a label. */
+  counts(
+    name: string,
+    help: string,
+    read: () => Readonly<Record<string, number>>,
+    label = "kind",
+  ): void {
     new Gauge({
       name,
       help,
-      labelNames: ["kind"],
+      labelNames: [label],
       registers: [this.registry],
       collect() {
-        for (const [kind, value] of Object.entries(read())) this.set({ kind }, value);
+        for (const [kind, value] of Object.entries(read())) this.set({ [label]: kind }, value);
       },
     });
   }

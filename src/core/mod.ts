@@ -32,6 +32,7 @@ export {
 } from "./event_bus.ts";
 export { guard } from "./guard.ts";
 export { Health, type HealthEntry } from "./health.ts";
+export { kept } from "./kept.ts";
 export { type Line, LineReader } from "./line_reader.ts";
 export {
   type FolderLogger,
@@ -46,7 +47,6 @@ export {
   type CallContext,
   type CallOperation,
   type Operation,
-  type OperationKind,
   type OperationScope,
   query,
   stream,
@@ -65,3 +65,4 @@ export {
 export { Recent, REPLAY_ITEMS, REPLAY_MS } from "./recent.ts";
 export { Daemon, type DaemonInit, type Service } from "./service.ts";
 export { type BackoffInit, backoffMs, pause, withDeadline } from "./time.ts";
+export { releaseWhenClosed } from "./sockets.ts";

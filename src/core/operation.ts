@@ -1,11 +1,5 @@
 import type { z } from "zod";
 
-/**
- * What kind of question an operation is: a query changes nothing, an action may, a stream answers
- * with many items. Doors map it to their own verbs.
- */
-export type OperationKind = "query" | "action" | "stream";
-
 /** Whether an operation concerns the daemon as a whole or one library. */
 export type OperationScope = "core" | "library";
 

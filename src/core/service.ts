@@ -6,6 +6,8 @@ import { withDeadline } from "./time.ts";
 export interface Service {
   /** Stable name for log lines, status and error messages. */
   readonly name: string;
+  /** Longest wait for it to stop, in milliseconds, where the daemon's is too short. */
+  readonly stopTimeoutMs?: number;
   /** Resolves once ready to serve; on rejection nothing is left running. */
   start(): Promise<void>;
   /** Ends all background work; safe to call twice, and before `start()`. */
@@ -67,7 +69,8 @@ export class Daemon implements Service {
     const hung: string[] = [];
     for (let service = this.#running.pop(); service; service = this.#running.pop()) {
       try {
-        await withDeadline(service.stop(), this.#stopTimeoutMs, `stop service "${service.name}"`);
+        const timeoutMs = service.stopTimeoutMs ?? this.#stopTimeoutMs;
+        await withDeadline(service.stop(), timeoutMs, `stop service "${service.name}"`);
         log.debug("Service stopped", { service: service.name });
       } catch (error) {
         hung.push(`${service.name} (${messageOf(error)})`);

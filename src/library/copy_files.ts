@@ -1,4 +1,4 @@
-import { createHash, type Hash, randomUUID } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import type { BigIntStats, Dirent } from "node:fs";
 import {
   chmod,
@@ -17,7 +17,7 @@ import {
   unlink,
   utimes,
 } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { DaemonError, systemCode } from "../core/mod.ts";
 import { fileError } from "./folder_rules.ts";
@@ -32,6 +32,8 @@ const TIME_STEP_MS = 2_000n;
 
 /** How one tree is copied. */
 export interface TreeCopyInit {
+  /** Where it grows, made by {@link tempBeside}. */
+  temp: string;
   /** Let the file system share the blocks of a file instead of copying them. */
   isCloned: boolean;
   /** Bring every file and folder to the disk before the target gets its name. */
@@ -58,11 +60,10 @@ export interface TreeSize {
  */
 export async function measureTree(path: string, signal: AbortSignal): Promise<TreeSize> {
   const size: TreeSize = { files: 0, bytes: 0 };
-  await walk(path, 0, async (file, stats) => {
+  await walk(path, 0, (stats) => {
     signal.throwIfAborted();
     size.files++;
     if (stats.isFile()) size.bytes += Number(stats.size);
-    await Promise.resolve();
   });
   return size;
 }
@@ -74,7 +75,7 @@ export async function measureTree(path: string, signal: AbortSignal): Promise<Tr
  * @throws {DaemonError} with the system's name for what failed.
  */
 export async function copyTree(source: string, target: string, init: TreeCopyInit): Promise<void> {
-  const temp = join(dirname(target), `.${basename(target).slice(0, 100)}.${randomUUID()}.tmp`);
+  const { temp } = init;
   try {
     await copyEntry(source, temp, init, 0);
     init.signal.throwIfAborted();
@@ -252,10 +253,10 @@ async function checkFree(target: string): Promise<void> {
 async function walk(
   path: string,
   depth: number,
-  visit: (path: string, stats: BigIntStats) => Promise<void>,
+  visit: (stats: BigIntStats) => void,
 ): Promise<void> {
   const stats = await checkedStats(path, depth);
-  await visit(path, stats);
+  visit(stats);
   if (!stats.isDirectory()) return;
   for await (const entry of await opendir(path) as AsyncIterable<Dirent>) {
     await walk(join(path, entry.name), depth + 1, visit);

@@ -1,16 +1,19 @@
 import { dirname } from "node:path";
-import { type EventBus, logger, messageOf, systemCode } from "../core/mod.ts";
+import { type EventBus, guard, logger, messageOf, type Service, systemCode } from "../core/mod.ts";
 import { copyTree, measureTree, moveByRename, removeCopied } from "./copy_files.ts";
+import { type CopyJournal, tempBeside } from "./copy_journal.ts";
 import { checkRoom, type CopyRequest, type CopyStep, planCopy } from "./copy_plan.ts";
 import { fileError, type FolderRules } from "./folder_rules.ts";
-import type { JobContext, Jobs, JobSnapshot } from "./jobs.ts";
+import type { JobSnapshot } from "./job_state.ts";
+import type { JobContext, Jobs } from "./jobs.ts";
 import type { Libraries } from "./libraries.ts";
 
 /** What {@link FileCopy} uses. */
 export interface FileCopyComponents {
   events: Pick<EventBus, "publish">;
   libraries: Pick<Libraries, "getOpen">;
-  jobs: Pick<Jobs, "submit">;
+  jobs: Pick<Jobs, "submit" | "recall">;
+  journal: CopyJournal;
   folders: FolderRules;
 }
 
@@ -19,6 +22,21 @@ export interface CopyCaller {
   libraryId: string;
   requestId?: string | undefined;
 }
+
+/** A step, and where its copy grows. */
+interface TempStep extends CopyStep {
+  readonly temp: string;
+}
+
+/** Everything a job needs to know. */
+interface Work extends CopyRequest {
+  readonly libraryId: string;
+  readonly requestId: string | undefined;
+  readonly message: string;
+  readonly steps: readonly TempStep[];
+}
+
+const KIND = "files.copy";
 
 interface Totals {
   files: number;
@@ -29,11 +47,39 @@ interface Totals {
 const log = logger("library");
 
 /** Copies and moves files and folders in the background, contract 2.4 (files.copy). */
-export class FileCopy {
+export class FileCopy implements Service {
+  readonly name = "file-copy";
   readonly #components: FileCopyComponents;
 
   constructor(components: FileCopyComponents) {
     this.#components = components;
+  }
+
+  /** Removes, in the background, what a killed daemon left unfinished, and tells of it as jobs. */
+  start(): Promise<void> {
+    guard("clear away unfinished copies", () => this.#recover());
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve(); // the copies are jobs, which stop by themselves
+  }
+
+  async #recover(): Promise<void> {
+    const { journal, jobs } = this.#components;
+    for (const entry of await journal.recover()) {
+      const message =
+        `${entry.message}: cut short when the daemon ended; nothing half-done is left`;
+      log.warn("Copy was cut short", { jobId: entry.job_id, libraryId: entry.library_id });
+      jobs.recall({
+        id: entry.job_id,
+        kind: KIND,
+        libraryId: entry.library_id,
+        requestId: entry.request_id,
+        createdAt: entry.created_at,
+        message,
+      });
+    }
   }
 
   /**
@@ -47,32 +93,46 @@ export class FileCopy {
     const steps = await planCopy(request, this.#components.folders);
     this.#components.libraries.getOpen(libraryId); // it may have closed meanwhile
     const verb = request.isMove ? "Moves" : "Copies";
+    const message = `${verb} ${steps.length} to ${request.destination}`;
+    const work: Work = { ...request, libraryId, requestId, message, steps: steps.map(withTemp) };
     return this.#components.jobs.submit({
-      kind: "files.copy",
-      libraryId,
-      requestId,
-      message: `${verb} ${steps.length} of ${steps.length} to ${request.destination}`,
-      run: (context) => this.#run(steps, request, libraryId, context),
+      ...{ kind: KIND, libraryId, requestId, message },
+      run: (context) => this.#runNoted(work, context),
     });
   }
 
-  async #run(
-    steps: readonly CopyStep[],
-    request: CopyRequest,
-    libraryId: string,
-    context: JobContext,
-  ): Promise<string> {
+  async #runNoted(work: Work, context: JobContext): Promise<string> {
+    const { journal } = this.#components;
+    await journal.begin({
+      job_id: context.id,
+      library_id: work.libraryId,
+      ...(work.requestId === undefined ? {} : { request_id: work.requestId }),
+      message: work.message,
+      created_at: context.createdAt,
+      temps: work.steps.map(({ temp }) => temp),
+    }).catch((failure) => {
+      throw fileError("note the copy", failure);
+    });
+    try {
+      return await this.#run(work, context);
+    } finally {
+      await journal.end(context.id);
+    }
+  }
+
+  async #run(work: Work, context: JobContext): Promise<string> {
+    const { steps, libraryId } = work;
     const totals = await this.#measure(steps, context);
     for (const step of steps) {
       context.signal.throwIfAborted();
-      await runStep(step, request, totals, context);
+      await runStep(step, work, totals, context);
       this.#components.events.publish("resource.changed", {
         resource_type: "file",
         resource: { library_id: libraryId, path: step.target },
       });
     }
-    const verb = request.isMove ? "Moved" : "Copied";
-    log.debug("Files were copied", { library_id: libraryId, verb, ...totals });
+    const verb = work.isMove ? "Moved" : "Copied";
+    log.debug("Files were copied", { libraryId, verb, ...totals });
     return `${verb} ${totals.files} files, ${totals.bytes} bytes`;
   }
 
@@ -92,8 +152,12 @@ export class FileCopy {
   }
 }
 
+function withTemp(step: CopyStep): TempStep {
+  return { ...step, temp: tempBeside(step.target) };
+}
+
 async function runStep(
-  { source, target, how }: CopyStep,
+  { source, target, temp, how }: TempStep,
   request: CopyRequest,
   totals: Totals,
   { signal, report }: JobContext,
@@ -104,6 +168,7 @@ async function runStep(
     report(totals.bytes > 0 ? totals.done / totals.bytes : 1, `Copies ${source}`);
   };
   await copyTree(source, target, {
+    temp,
     isCloned: how === "clone",
     // Before a source is removed, its copy must outlive a power cut.
     isSynced: request.method === "Atomic" || request.isMove,

@@ -4,13 +4,12 @@ import {
   DaemonError,
   type EventBus,
   guard,
-  type JobEvent,
   type JobStatus,
   logger,
   type Service,
-  type Timer,
   toDaemonError,
 } from "../core/mod.ts";
+import { eventOf, type Job, type JobSnapshot, snapshotOf } from "./job_state.ts";
 
 /** Jobs under way at once. */
 export const MAX_RUNNING_JOBS = 2;
@@ -21,27 +20,11 @@ export const MAX_FINISHED_JOBS = 256;
 /** Shortest time between two progress events of one job. */
 export const PROGRESS_INTERVAL_MS = 100;
 
-/** A job at one moment. */
-export interface JobSnapshot {
-  readonly jobId: string;
-  /** The operation that made it, such as `files.copy`. */
-  readonly kind: string;
-  readonly libraryId: string | undefined;
-  readonly requestId: string | undefined;
-  readonly status: JobStatus;
-  /** 0 to 1. */
-  readonly progress: number;
-  /** What it does, did or could not do. */
-  readonly message: string;
-  /** Code of the error that ended a failed job. */
-  readonly error: string | undefined;
-  /** RFC 3339, UTC. */
-  readonly createdAt: string;
-  readonly finishedAt: string | undefined;
-}
-
 /** Lets running work tell how far it is. */
 export interface JobContext {
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
   /** Aborts when the job is cancelled or the daemon stops. */
   readonly signal: AbortSignal;
   /** @param progress 0 to 1. */
@@ -63,21 +46,6 @@ export interface JobRequest {
 export interface JobsComponents {
   clock: Clock;
   events: Pick<EventBus, "publish">;
-}
-
-interface Job {
-  readonly id: string;
-  readonly request: JobRequest;
-  readonly abort: AbortController;
-  readonly createdAt: number;
-  readonly done: PromiseWithResolvers<void>;
-  status: JobStatus;
-  progress: number;
-  message: string;
-  error: string | undefined;
-  finishedAt: number | undefined;
-  lastEvent: number;
-  timer: Timer | undefined;
 }
 
 const log = logger("library");
@@ -165,6 +133,13 @@ export class Jobs implements Service {
     await this.#cancelAll(({ request }) => request.libraryId === libraryId);
   }
 
+  /** Remembers a job of an earlier run of the daemon that did not see its end. */
+  recall(past: Omit<JobRequest, "run"> & Pick<Job, "id" | "createdAt">): void {
+    const job = this.#add({ ...past, run: () => Promise.resolve("") }, past);
+    job.error = "aborted";
+    this.#finish(job, "Failed", past.message);
+  }
+
   async #cancelAll(matches: (job: Job) => boolean): Promise<void> {
     const going = [...this.#jobs.values()].filter((job) =>
       job.finishedAt === undefined && matches(job)
@@ -178,12 +153,18 @@ export class Jobs implements Service {
     if (job.status === "Queued") this.#finish(job, "Cancelled", "Cancelled before it began");
   }
 
-  #add(request: JobRequest): Job {
-    const job: Job = {
+  #add(
+    request: JobRequest,
+    { id, createdAt }: Pick<Job, "id" | "createdAt"> = {
       id: randomUUID(),
+      createdAt: this.#components.clock.now(),
+    },
+  ): Job {
+    const job: Job = {
+      id,
       request,
       abort: new AbortController(),
-      createdAt: this.#components.clock.now(),
+      createdAt,
       done: Promise.withResolvers<void>(),
       status: "Queued",
       progress: 0,
@@ -220,14 +201,20 @@ export class Jobs implements Service {
     const { signal } = job.abort;
     const report = (progress: number, message: string) => this.#report(job, progress, message);
     try {
-      const message = await job.request.run({ signal, report });
+      const message = await job.request.run({
+        id: job.id,
+        createdAt: job.createdAt,
+        signal,
+        report,
+      });
       job.progress = 1;
       this.#finish(job, "Completed", message);
     } catch (failure) {
       if (signal.aborted) return this.#finish(job, "Cancelled", "Cancelled");
       const { code, message } = toDaemonError(failure);
       job.error = code;
-      log.warn("Job failed", { job_id: job.id, library_id: job.request.libraryId, code, message });
+      const { libraryId, requestId } = job.request;
+      log.warn("Job failed", { jobId: job.id, libraryId, requestId, code, message });
       this.#finish(job, "Failed", message);
     } finally {
       this.#beginNext();
@@ -265,30 +252,4 @@ export class Jobs implements Service {
       this.#jobs.delete(job.id);
     }
   }
-}
-
-function eventOf({ id, request, status, progress, message }: Job): JobEvent {
-  return {
-    job_id: id,
-    ...(request.libraryId === undefined ? {} : { library_id: request.libraryId }),
-    status,
-    progress,
-    message,
-    ...(request.requestId === undefined ? {} : { request_id: request.requestId }),
-  };
-}
-
-function snapshotOf(job: Job): JobSnapshot {
-  return Object.freeze({
-    jobId: job.id,
-    kind: job.request.kind,
-    libraryId: job.request.libraryId,
-    requestId: job.request.requestId,
-    status: job.status,
-    progress: job.progress,
-    message: job.message,
-    error: job.error,
-    createdAt: new Date(job.createdAt).toISOString(),
-    finishedAt: job.finishedAt === undefined ? undefined : new Date(job.finishedAt).toISOString(),
-  });
 }

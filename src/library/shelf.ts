@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Clock, EventBus, Service } from "../core/mod.ts";
+import { CopyJournal } from "./copy_journal.ts";
 import { FileCopy } from "./file_copy.ts";
 import { FolderRules } from "./folder_rules.ts";
 import { Jobs } from "./jobs.ts";
@@ -39,6 +40,12 @@ export function createShelf(
     file: new LibraryFile(data),
     cancelJobs: (libraryId) => jobs.cancelLibrary(libraryId),
   }, { folder });
-  const fileCopy = new FileCopy({ events, libraries, jobs, folders });
-  return { libraries, jobs, fileCopy, services: [jobs, libraries] };
+  const fileCopy = new FileCopy({
+    events,
+    libraries,
+    jobs,
+    folders,
+    journal: new CopyJournal(data),
+  });
+  return { libraries, jobs, fileCopy, services: [jobs, libraries, fileCopy] };
 }

@@ -37,7 +37,8 @@ const PKCS8_ED25519 = Buffer.from("302e020100300506032b657004220420", "hex");
  *
  * @param folder The data folder.
  * @throws {DamagedIdentityError} if the file is damaged, of another key type or readable by others.
- * @throws {DaemonError} `permission_denied` if it cannot be read or written.
+ * @throws {DaemonError} `permission_denied` if it cannot be read or written,
+ *   `resource_exhausted` on a full disk.
  */
 export async function loadIdentity(folder: string): Promise<Identity> {
   const path = join(folder, "identity.key");
@@ -104,7 +105,7 @@ async function createIdentity(path: string): Promise<PrivateKey> {
     await writeDurably(path, privateKeyToProtobuf(key), { mode: 0o600 });
   } catch (cause) {
     throw new DaemonError(
-      "permission_denied",
+      systemCode(cause) === "ENOSPC" ? "resource_exhausted" : "permission_denied",
       `Cannot write identity ${path}: ${messageOf(cause)}; make the folder writable and free space`,
       { cause },
     );

@@ -62,6 +62,8 @@ export class PeerBook {
   readonly #entries = new Map<string, Entry>();
   readonly #hosts = new Set<string>();
   readonly #selfId: string;
+  // By filter, as long as nothing changes: with 1,000 peers a list takes longer than anything else.
+  readonly #lists = new Map<boolean | undefined, readonly PeerSnapshot[]>();
   #dropped = 0;
 
   /** @param selfId Peer id of this daemon; its entry appears with its first address. */
@@ -90,6 +92,7 @@ export class PeerBook {
   /** The swarm listens on exactly these addresses now (NewListenAddr, ExpiredListenAddr). */
   setOwnAddresses(addresses: readonly string[]): void {
     const self = this.#entries.get(this.#selfId) ?? this.#create(this.#selfId, true);
+    this.#lists.clear();
     self.addresses.clear();
     for (const address of addresses) addAddress(self, address, false);
   }
@@ -98,6 +101,7 @@ export class PeerBook {
   connectionOpened(peerId: string, remote: string): void {
     if (peerId === this.#selfId) return;
     const entry = this.#entries.get(peerId) ?? this.#create(peerId, false);
+    this.#lists.clear();
     addAddress(entry, remote, false);
     this.#rememberHost(remote);
     const isProven = entry.isAnnounced || (entry.openConnections > 0 && entry.isInternal);
@@ -111,6 +115,7 @@ export class PeerBook {
   connectionClosed(peerId: string): void {
     const entry = this.#entries.get(peerId);
     if (!entry || entry.isSelf || entry.openConnections === 0) return;
+    this.#lists.clear();
     entry.openConnections--;
     if (entry.openConnections > 0) return;
     entry.disconnectedSince = this.#components.monotonic();
@@ -121,7 +126,8 @@ export class PeerBook {
   mdnsDiscovered(peerId: string, addresses: readonly string[]): void {
     if (peerId === this.#selfId) return;
     const entry = this.#entries.get(peerId) ?? this.#create(peerId, false);
-    for (const address of addresses) addAddress(entry, address, true);
+    const isNews = addresses.map((address) => addAddress(entry, address, true)).includes(true);
+    if (isNews || !entry.isInternal) this.#lists.clear();
     entry.isInternal = true;
     entry.isAnnounced = true;
   }
@@ -130,6 +136,7 @@ export class PeerBook {
   mdnsExpired(peerId: string): void {
     const entry = this.#entries.get(peerId);
     if (!entry || entry.isSelf) return;
+    this.#lists.clear();
     entry.isAnnounced = false;
     for (const [address, { fromMdns }] of entry.addresses) {
       if (fromMdns) entry.addresses.delete(address);
@@ -139,7 +146,9 @@ export class PeerBook {
   /** The peer told where it is, or its country is known from its address. */
   geoReceived(peerId: string, geo: PeerGeo): void {
     const entry = this.#entries.get(peerId);
-    if (entry) entry.geo = geo;
+    if (!entry) return;
+    this.#lists.clear();
+    entry.geo = geo;
   }
 
   /** Whether the peer is in the book and has an open connection. */
@@ -163,16 +172,21 @@ export class PeerBook {
     return entry && snapshot(entry);
   }
 
-  /** Everybody: this daemon first, then connected peers, then by peer id (contract 1.1). */
-  list(filter: { connected?: boolean | undefined } = {}): PeerSnapshot[] {
-    return [...this.#entries.values()]
-      .map(snapshot)
-      .filter((peer) => filter.connected === undefined || peer.isConnected === filter.connected)
-      .sort((a, b) =>
-        Number(b.isSelf) - Number(a.isSelf) ||
-        Number(b.isConnected) - Number(a.isConnected) ||
-        (a.peerId < b.peerId ? -1 : 1)
-      );
+  /**
+   * Everybody: this daemon first, then connected peers, then by peer id (contract 1.1). The same
+   * list as before if nothing has changed.
+   */
+  list(filter: { connected?: boolean | undefined } = {}): readonly PeerSnapshot[] {
+    const known = this.#lists.get(filter.connected);
+    if (known) return known;
+    const list = Object.freeze(
+      [...this.#entries.values()]
+        .map(snapshot)
+        .filter((peer) => filter.connected === undefined || peer.isConnected === filter.connected)
+        .sort(inOrder),
+    );
+    this.#lists.set(filter.connected, list);
+    return list;
   }
 
   #create(peerId: string, isSelf: boolean): Entry {
@@ -189,6 +203,7 @@ export class PeerBook {
       geo: undefined,
     };
     this.#entries.set(peerId, entry);
+    this.#lists.clear();
     if (!isSelf) this.#components.events.publish("peer.discovered", { peerId });
     return entry;
   }
@@ -211,22 +226,31 @@ export class PeerBook {
     }
     if (!oldest) return;
     this.#entries.delete(oldest.peerId);
+    this.#lists.clear();
     this.#dropped++;
   }
 }
 
-function addAddress(entry: Entry, address: string, fromMdns: boolean): void {
+// Whether the address is a new one.
+function addAddress(entry: Entry, address: string, fromMdns: boolean): boolean {
   const plain = address.replace(/\/p2p\/[^/]+$/, "");
   const known = entry.addresses.get(plain);
   if (known) {
     known.fromMdns &&= fromMdns; // a connection proves an address better
-    return;
+    return false;
   }
   if (entry.addresses.size >= MAX_ADDRESSES_PER_PEER) {
     const [oldest] = entry.addresses.keys();
     if (oldest !== undefined) entry.addresses.delete(oldest);
   }
   entry.addresses.set(plain, { fromMdns });
+  return true;
+}
+
+function inOrder(a: PeerSnapshot, b: PeerSnapshot): number {
+  return Number(b.isSelf) - Number(a.isSelf) ||
+    Number(b.isConnected) - Number(a.isConnected) ||
+    (a.peerId < b.peerId ? -1 : 1);
 }
 
 function snapshot(entry: Entry): PeerSnapshot {

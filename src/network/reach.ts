@@ -6,7 +6,7 @@ import {
   circuitRelayTransport,
 } from "@libp2p/circuit-relay-v2";
 import { dcutr } from "@libp2p/dcutr";
-import type { SwarmExtras } from "./swarm.ts";
+import type { SwarmExtras } from "./swarm_extras.ts";
 
 /** What of it takes part. */
 export interface ReachInit {

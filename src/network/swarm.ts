@@ -6,13 +6,15 @@ import { peerIdFromString } from "@libp2p/peer-id";
 import { type Ping, ping } from "@libp2p/ping";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
+import type { Server } from "node:net";
 import { type Clock, DaemonError, guard, logger, type Service } from "../core/mod.ts";
 import type { Timer } from "../core/mod.ts";
-import { isLoopback } from "./addresses.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
-import { hasIpv6, listenProblem, withoutPeerId } from "./listening.ts";
+import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./listen_addresses.ts";
+import { muxerInit, type SwarmExtras } from "./swarm_extras.ts";
 import type { PeerBook } from "./peer_book.ts";
-import { guardedTcp } from "./tcp_transport.ts";
+import { gateProtocols } from "./protocol_gate.ts";
+import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
 /** A connection without a byte in either direction for so long is closed, contract 1.4. */
 export const IDLE_TIMEOUT_MS = 60_000;
@@ -20,10 +22,10 @@ export const IDLE_TIMEOUT_MS = 60_000;
 export const PING_INTERVAL_MS = 15_000;
 /** Longest wait for the answer to a ping that decides about a peer's presence, contract 1.5. */
 export const PRESENCE_PING_MS = 3_000;
+/** Connections that admission has ended and libp2p still counts: it would close a newcomer for them. */
+const EVICTION_SLACK = 8;
 /** How often the machine's addresses are read again. */
 export const ADDRESS_REFRESH_MS = 5_000;
-/** Most bytes of one of many streams that may wait for a slow program. */
-export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /** How often libp2p's memory of peers that left is emptied. */
 export const FORGET_INTERVAL_MS = 60_000;
 
@@ -42,19 +44,8 @@ export interface SwarmComponents {
   onAddressesChanged(): void;
   /** Whether an operation keeps the peer away; nobody is when absent. */
   isHeld?(peerId: string): boolean;
-}
-
-/** Parts of libp2p besides the ones every daemon has. */
-export interface SwarmExtras {
-  readonly transports?: NonNullable<Libp2pInit["transports"]>;
-  readonly services?: NonNullable<Libp2pInit["services"]>;
-  readonly datastore?: NonNullable<Libp2pInit["datastore"]>;
-  /** Told to other peers in place of the listen addresses; none when empty. */
-  readonly announce?: readonly string[];
-  /** Streams of one connection, in and out each. */
-  readonly maxStreams?: number;
-  /** Peers that left and are remembered all the same, as a routing table needs them. */
-  readonly keptPeers?: number;
+  /** Whether a peer may use a protocol of ours; everybody may when absent. */
+  mayUse?(peerId: string, protocol: string): boolean;
 }
 
 /** How {@link Swarm} behaves. */
@@ -84,6 +75,7 @@ export class Swarm implements Service {
   #extras: SwarmExtras = {};
   // Connections between which libp2p has told us "open" and "close".
   readonly #open = new Set<string>();
+  readonly #servers = new Set<Server>();
 
   constructor(components: SwarmComponents, init: SwarmInit) {
     this.#components = components;
@@ -101,10 +93,11 @@ export class Swarm implements Service {
    *   by name.
    */
   async start(): Promise<void> {
-    const listen = this.#usableListenAddresses();
+    const listen = usableAddresses(this.#init.listen, this.#init.isListenOptional);
     this.#extras = await this.#init.extras?.() ?? {};
     try {
       this.#node = await this.#createNode(listen);
+      gateProtocols(this.#node, this.#components.mayUse);
       this.#watch(this.#node);
       await this.#node.start();
     } catch (cause) {
@@ -132,6 +125,7 @@ export class Swarm implements Service {
     for (const timer of this.#timers.splice(0)) timer.cancel();
     const node = this.#node;
     this.#node = undefined;
+    this.#servers.clear();
     await node?.stop();
   }
 
@@ -148,16 +142,12 @@ export class Swarm implements Service {
 
   /** Where the TCP listeners can be reached on this machine, one address each. */
   listenEndpoints(): { host: string; port: number }[] {
-    const byListener = new Map<string, { host: string; port: number }>();
-    for (const address of this.listenAddresses()) {
-      const [, family = "", host = "", , port = ""] = address.split("/");
-      const listener = `${family}/${port}`;
-      if (!/^ip[46]$/.test(family)) continue;
-      // One on every address is dialled on loopback, which stays; another only where it listens.
-      if (byListener.has(listener) && !isLoopback(address)) continue;
-      byListener.set(listener, { host, port: Number(port) });
-    }
-    return [...byListener.values()];
+    return endpointsOf(this.listenAddresses());
+  }
+
+  /** Every listener listens anew at its address, for one that went deaf; connections stay. */
+  async reopen(): Promise<void> {
+    for (const server of this.#servers) await reopenServer(server);
   }
 
   /**
@@ -229,18 +219,17 @@ export class Swarm implements Service {
       transports: [
         guardedTcp({
           acceptSocket: (socket) => this.admission.acceptSocket(socket),
+          onServer: (server) => this.#servers.add(server),
           inboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
           outboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
         }),
         ...transports,
       ],
       connectionEncrypters: [noise()],
-      streamMuxers: [
-        yamux(muxerInit(maxStreams)),
-      ],
+      streamMuxers: [yamux(muxerInit(maxStreams))],
       connectionGater: { ...this.admission.gater(), denyDialMultiaddr: () => false },
       connectionManager: {
-        maxConnections: this.#init.maxConnections,
+        maxConnections: this.#init.maxConnections + EVICTION_SLACK,
         inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
         // Admission decides about strangers; libp2p's own counts lump them all together.
         maxIncomingPendingConnections: Number.MAX_SAFE_INTEGER,
@@ -301,17 +290,4 @@ export class Swarm implements Service {
     this.#components.peers.setOwnAddresses(addresses);
     if (!isFirst) this.#components.onAddressesChanged();
   }
-
-  #usableListenAddresses(): string[] {
-    const listen = [...this.#init.listen];
-    if (!this.#init.isListenOptional || hasIpv6()) return listen;
-    log.warn("This machine has no IPv6; listening on IPv4 alone");
-    return listen.filter((address) => !address.startsWith("/ip6/"));
-  }
-}
-
-function muxerInit(maxStreams: number | undefined): Parameters<typeof yamux>[0] {
-  if (maxStreams === undefined) return {};
-  const streamOptions = { maxStreamWindowSize: MAX_WINDOW_BYTES };
-  return { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, streamOptions };
 }

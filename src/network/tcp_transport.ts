@@ -1,7 +1,7 @@
 import type { Listener, Transport, Upgrader } from "@libp2p/interface";
 import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
 import type { Server, Socket } from "node:net";
-import { guard } from "../core/mod.ts";
+import { guard, releaseWhenClosed } from "../core/mod.ts";
 
 /** Decides about a socket before any protocol is spoken on it. */
 export type SocketGate = (socket: Socket) => boolean;
@@ -10,6 +10,8 @@ export type SocketGate = (socket: Socket) => boolean;
 export interface GuardedTcpInit extends TCPOptions {
   /** Refused sockets are destroyed at once. */
   acceptSocket: SocketGate;
+  /** Told of every listener's server as it is made. */
+  onServer?(server: Server): void;
 }
 
 /**
@@ -25,15 +27,16 @@ export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) =>
     const createListener = transport.createListener.bind(transport);
     transport.dial = (address, options) =>
       dial(address, { ...options, upgrader: withoutDelay(options.upgrader) });
-    transport.createListener = (options) =>
-      guardListener(createListener(options), init.acceptSocket);
+    transport.createListener = (options) => guardListener(createListener(options), init);
     return transport;
   };
 }
 
 function withoutDelay(upgrader: Upgrader): Upgrader {
   const upgradeOutbound: Upgrader["upgradeOutbound"] = (connection, options) => {
-    (connection as unknown as { socket?: Socket }).socket?.setNoDelay(true);
+    const { socket } = connection as unknown as { socket?: Socket };
+    socket?.setNoDelay(true);
+    if (socket) releaseWhenClosed(socket);
     return upgrader.upgradeOutbound(connection, options);
   };
   return new Proxy(upgrader, {
@@ -45,17 +48,50 @@ function withoutDelay(upgrader: Upgrader): Upgrader {
   });
 }
 
-function guardListener(listener: Listener, acceptSocket: SocketGate): Listener {
+function guardListener(listener: Listener, init: GuardedTcpInit): Listener {
   const { server } = listener as unknown as { server: Server };
+  init.onServer?.(server);
+  hideCloseOfReopened(server);
   const [accept] = server.listeners("connection");
   server.removeAllListeners("connection");
   server.on("connection", (socket: Socket) => {
     socket.on("error", () => undefined); // reported again as the end of the connection
     guard("accept a swarm connection", () => {
-      if (!acceptSocket(socket)) return void socket.destroy();
+      releaseWhenClosed(socket);
+      if (!init.acceptSocket(socket)) return void socket.destroy();
       socket.setNoDelay(true);
       accept?.call(server, socket);
     });
   });
   return listener;
+}
+
+const reopening = new WeakSet<Server>();
+
+// libp2p forgets a listener whose server says "close": one that is opened anew must not be forgotten.
+function hideCloseOfReopened(server: Server): void {
+  const listeners = server.listeners("close");
+  server.removeAllListeners("close");
+  server.on("close", () => {
+    if (reopening.has(server) || server.listening) return;
+    for (const listener of listeners) listener.call(server);
+  });
+}
+
+/** Listens anew at the same address; connections stay. For a listener that went deaf. */
+export async function reopenServer(server: Server): Promise<void> {
+  const address = server.address();
+  if (address === null || typeof address === "string") return;
+  const { address: host, port, family } = address;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  reopening.add(server);
+  try {
+    server.close();
+    server.once("error", reject);
+    server.listen({ host, port, ipv6Only: family === "IPv6" }, resolve);
+    await promise;
+  } finally {
+    server.removeListener("error", reject);
+    reopening.delete(server);
+  }
 }

@@ -1,7 +1,8 @@
 import type { EventBus, Health, Operation } from "../core/mod.ts";
 import type { Shelf } from "../library/mod.ts";
-import type { Dht, Pubsub } from "../network/extras.ts";
-import type { Links, PeerBook } from "../network/mod.ts";
+import type { Dht, Links, PeerBook, Pubsub } from "../network/mod.ts";
+import type { Invitations, PluginHost } from "../plugins/mod.ts";
+import type { Sharing } from "../sharing/mod.ts";
 import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
 import type { Subscriptions } from "./subscriptions.ts";
 
@@ -36,12 +37,18 @@ export interface Components {
   readonly libraries: Shelf["libraries"];
   readonly jobs: Shelf["jobs"];
   readonly fileCopy: Shelf["fileCopy"];
+  readonly sharing: Pick<
+    Sharing,
+    "actions" | "dir" | "items" | "peers" | "scan" | "setDir" | "settled"
+  >;
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;
   /** Undefined while it is off. */
   readonly dht: () => Dht | undefined;
   /** Undefined while it is off. */
   readonly pubsub: () => Pubsub | undefined;
+  readonly plugins: Pick<PluginHost, "list" | "services" | "networks" | "names" | "ports">;
+  readonly invitations: Pick<Invitations, "invite" | "accept">;
   /** Everything that may be asked. */
   readonly listOperations: () => readonly Operation[];
 }

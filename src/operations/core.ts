@@ -5,6 +5,8 @@ import { GeolocationOutput, geolocationOutput } from "./schemas.ts";
 
 const NoInput = z.strictObject({});
 
+const PONG = Object.freeze({ message: "pong" as const });
+
 /** Whether the daemon answers at all. */
 export const ping = query({
   name: "core.ping",
@@ -12,7 +14,7 @@ export const ping = query({
   summary: 'Answers "pong"',
   input: NoInput,
   output: z.object({ message: z.literal("pong") }),
-  run: () => ({ message: "pong" as const }),
+  run: () => PONG,
 });
 
 /** The version of the running daemon. */

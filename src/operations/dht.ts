@@ -3,7 +3,7 @@ import { CID } from "multiformats/cid";
 import { Buffer } from "node:buffer";
 import * as z from "zod";
 import { action, DaemonError, query } from "../core/mod.ts";
-import type { Dht } from "../network/extras.ts";
+import type { Dht } from "../network/mod.ts";
 import type { Components } from "./components.ts";
 
 type Uses = Pick<Components, "dht">;

@@ -63,6 +63,13 @@ export type EventItem =
 export interface SpelledEvent {
   readonly name: EventName;
   readonly body: Readonly<Record<string, unknown>>;
+  /** The same as it is written; one object for all subscribers, so that it is encoded once. */
+  readonly item: EventItem;
+}
+
+/** Joins a kind and its body. */
+export function spelledAs(name: EventName, body: SpelledEvent["body"]): SpelledEvent {
+  return { name, body, item: Object.freeze({ [name]: body }) as EventItem };
 }
 
 type Payload = Readonly<Record<string, unknown>>;
@@ -118,9 +125,9 @@ export function spellEvent(event: BusEvent): SpelledEvent {
 function spell({ topic, payload }: BusEvent): SpelledEvent {
   const spelling = SPELLINGS[topic];
   if (!spelling || spelling.tells?.(payload) === false) {
-    return { name: "Custom", body: { event_type: topic, data: payload } };
+    return spelledAs("Custom", { event_type: topic, data: payload });
   }
-  return { name: spelling.name, body: (spelling.body ?? snakeCase)(payload) };
+  return spelledAs(spelling.name, (spelling.body ?? snakeCase)(payload));
 }
 
 function snakeCase(payload: Payload): Record<string, unknown> {

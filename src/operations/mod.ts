@@ -18,8 +18,54 @@ import {
   openLibrary,
   removeLocation,
 } from "./libraries.ts";
+import {
+  createNetwork,
+  joinNetwork,
+  leaveNetwork,
+  networkMembers,
+  tagMember,
+} from "./member_networks.ts";
+import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
+import {
+  cyclePolicy,
+  explainPolicy,
+  listPolicies,
+  policyPeers,
+  showPolicy,
+  startPolicy,
+  stopPolicy,
+} from "./policy.ts";
+import {
+  acceptInvite,
+  approveTrust,
+  inviteTrust,
+  listTrust,
+  pendingTrust,
+  rejectTrust,
+  requestTrust,
+  revokeTrust,
+  trustChanges,
+  waitForTrust,
+} from "./trust.ts";
 import { connectPeer, disconnectPeer, listPeers, networkStatus, pingPeer } from "./network.ts";
 import { pubsubPublish, pubsubSubscribe, pubsubTopics } from "./pubsub.ts";
+
+import {
+  addItem,
+  cancelItem,
+  connectLibraryPeer,
+  downloadItem,
+  fetchLatest,
+  getItem,
+  installItem,
+  libraryPeers,
+  listItems,
+  repairItem,
+  scanLibrary,
+  setLibraryDir,
+  uninstallItem,
+  verifyItem,
+} from "./sharing.ts";
 
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
@@ -64,6 +110,45 @@ export const operations = [
   cancelJob,
   watchJobs,
   listInstances,
+  listItems,
+  getItem,
+  fetchLatest,
+  downloadItem,
+  installItem,
+  uninstallItem,
+  cancelItem,
+  setLibraryDir,
+  libraryPeers,
+  connectLibraryPeer,
+  scanLibrary,
+  addItem,
+  repairItem,
+  verifyItem,
+  listTrust,
+  pendingTrust,
+  requestTrust,
+  approveTrust,
+  rejectTrust,
+  revokeTrust,
+  waitForTrust,
+  trustChanges,
+  inviteTrust,
+  acceptInvite,
+  listPolicies,
+  showPolicy,
+  startPolicy,
+  stopPolicy,
+  explainPolicy,
+  cyclePolicy,
+  policyPeers,
+  networkMembers,
+  createNetwork,
+  joinNetwork,
+  leaveNetwork,
+  tagMember,
+  webhookStats,
+  setWebhook,
+  listPlugins,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

@@ -1,7 +1,7 @@
 import { Buffer } from "node:buffer";
 import * as z from "zod";
 import { action, BoundedQueue, DaemonError, query, stream } from "../core/mod.ts";
-import type { Pubsub } from "../network/extras.ts";
+import type { Pubsub } from "../network/mod.ts";
 import type { Components } from "./components.ts";
 
 type Uses = Pick<Components, "pubsub">;

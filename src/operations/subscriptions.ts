@@ -1,7 +1,7 @@
-import { BoundedQueue, type EventBus, SUBSCRIBER_QUEUE } from "../core/mod.ts";
+import { BoundedQueue, type EventBus, REPLAY_ITEMS, SUBSCRIBER_QUEUE } from "../core/mod.ts";
 import type { LogEntry, LogHub } from "../system/mod.ts";
 import type { EventFilter } from "./event_filter.ts";
-import { type EventItem, type SpelledEvent, spellEvent } from "./event_names.ts";
+import { type EventItem, spelledAs, type SpelledEvent, spellEvent } from "./event_names.ts";
 
 /** What a subscriber asked for. */
 export interface SubscriptionRequest {
@@ -69,7 +69,7 @@ export class Subscriptions {
       if (this.#running.delete(id)) this.#dropped += queue.dropped;
     });
     const offer = (event: SpelledEvent) => {
-      if (request.matches(event)) queue.push({ [event.name]: event.body } as EventItem);
+      if (request.matches(event)) queue.push(event.item);
     };
     // All in one turn of the event loop: nothing can be published in between.
     for (const event of this.#recent(request)) offer(event);
@@ -87,13 +87,15 @@ export class Subscriptions {
     return tellLosses(queue, () => delivered++);
   }
 
-  #recent({ kind }: SubscriptionRequest): SpelledEvent[] {
+  // Events and lines are remembered apart, so that a chatty log does not push the events out.
+  #recent({ kind, matches }: SubscriptionRequest): SpelledEvent[] {
     const { events, logs } = this.#components;
     const lines = logs.recent().map(({ at, item }) => ({ at, event: spellEntry(item) }));
     const facts = kind === "logs"
       ? []
       : events.recent().map(({ at, item }) => ({ at, event: spellEvent(item) }));
-    return [...facts, ...lines].sort((a, b) => a.at - b.at).map(({ event }) => event);
+    return [...facts, ...lines].filter(({ event }) => matches(event))
+      .sort((a, b) => a.at - b.at).slice(-REPLAY_ITEMS).map(({ event }) => event);
   }
 }
 
@@ -112,6 +114,12 @@ async function* tellLosses(
   }
 }
 
+const spelled = new WeakMap<LogEntry, SpelledEvent>();
+
 function spellEntry(entry: LogEntry): SpelledEvent {
-  return { name: "LogMessage", body: { ...entry } };
+  const known = spelled.get(entry);
+  if (known) return known;
+  const made = spelledAs("LogMessage", { ...entry });
+  spelled.set(entry, made);
+  return made;
 }

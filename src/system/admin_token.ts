@@ -10,10 +10,17 @@ const TOKEN_FORM = /^[A-Za-z0-9._~+/=-]{22,512}$/;
 
 /** The word that lets a caller change things over HTTP, reliability section 4 rule 6. */
 export class AdminToken {
+  readonly #text: string;
   readonly #digest: Uint8Array;
 
   constructor(token: string) {
+    this.#text = token;
     this.#digest = digest(token);
+  }
+
+  /** The word itself; never for a log. */
+  reveal(): string {
+    return this.#text;
   }
 
   /**

@@ -88,6 +88,19 @@ export class DataLock {
   }
 }
 
+/**
+ * Makes the folders of a data folder that are not there yet, for this user alone.
+ *
+ * @throws {DaemonError} `permission_denied`, or `resource_exhausted` on a full disk.
+ */
+export function makeFolders(base: string, folders: readonly string[]): void {
+  try {
+    for (const folder of folders) mkdirSync(folder, { recursive: true, mode: 0o700 });
+  } catch (failure) {
+    throw unusableFolder(base, failure);
+  }
+}
+
 /** The pid in a data folder's pid file, whether or not that process still lives. */
 export function readPid(dirs: LockedFolders): number | undefined {
   try {

@@ -1,4 +1,6 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import process from "node:process";
 import { CONTROL_CONNECTIONS } from "../core/mod.ts";
 
 /** How many connections each part may hold. */
@@ -44,13 +46,27 @@ export function fitCaps(wanted: ConnectionCaps, limit: number | undefined): Conn
   };
 }
 
-/** The soft limit of open files on Linux; undefined elsewhere or when it has no limit. */
+/** The soft limit of open files; undefined on Windows, or when there is none. */
 export function openFileLimit(): number | undefined {
+  const limit = Number(limitOfLinux() ?? limitOfShell());
+  return Number.isInteger(limit) && limit > 0 ? limit : undefined;
+}
+
+// Refused to an executable, whose permissions are fewer than all.
+function limitOfLinux(): string | undefined {
   try {
-    const limits = readFileSync("/proc/self/limits", "utf8");
-    const soft = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
-    return Number.isInteger(soft) ? soft : undefined;
+    return /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
   } catch {
     return undefined;
+  }
+}
+
+// A shell has our limit, and takes 4 ms to tell.
+function limitOfShell(): string | undefined {
+  if (process.platform === "win32") return undefined;
+  try {
+    return spawnSync("/bin/sh", ["-c", "ulimit -Sn"], { encoding: "utf8" }).stdout.trim();
+  } catch {
+    return undefined; // not permitted
   }
 }

@@ -6,8 +6,14 @@ export interface WatchedListener {
   /** Name in log lines and {@link Health}. */
   readonly component: string;
   /** Where it listens now. */
-  addresses(): readonly ({ host: string; port: number } | { path: string })[];
+  addresses(): readonly Endpoint[];
+  /** First bytes of its protocol: it answers these, or hangs up. */
+  readonly greeting: string;
+  /** Listens anew at the same addresses, where that can be done. */
+  reopen?(): Promise<void>;
 }
+
+type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** What {@link ListenerWatchdog} uses. */
 export interface ListenerWatchdogComponents {
@@ -20,10 +26,10 @@ export interface ListenerWatchdogComponents {
 
 /** How {@link ListenerWatchdog} behaves. */
 export interface ListenerWatchdogInit {
-  /** Between two rounds, in milliseconds. @default {30_000} */
+  /** Between two rounds, in milliseconds. @default {10_000} */
   intervalMs?: number;
-  /** Longest wait for a connection, in milliseconds. @default {5_000} */
-  connectTimeoutMs?: number;
+  /** Longest wait for an answer, in milliseconds. @default {5_000} */
+  answerTimeoutMs?: number;
   /** Failed rounds in a row before giving up. @default {3} */
   patience?: number;
 }
@@ -31,8 +37,9 @@ export interface ListenerWatchdogInit {
 const log = logger("system");
 
 /**
- * Dials the daemon's own listeners: after the limit of file descriptors was hit, a listener on
- * this runtime stays deaf without any event, which only a dial can notice.
+ * Calls the daemon's own listeners: after the limit of file descriptors was hit, a listener on
+ * this runtime stays deaf without any event. The kernel goes on taking connections for it, so only
+ * an answer counts. A deaf listener is opened anew; when that does not help the daemon gives up.
  */
 export class ListenerWatchdog implements Service {
   readonly name = "listener-watchdog";
@@ -44,8 +51,8 @@ export class ListenerWatchdog implements Service {
   constructor(components: ListenerWatchdogComponents, init: ListenerWatchdogInit = {}) {
     this.#components = components;
     this.#init = {
-      intervalMs: init.intervalMs ?? 30_000,
-      connectTimeoutMs: init.connectTimeoutMs ?? 5_000,
+      intervalMs: init.intervalMs ?? 10_000,
+      answerTimeoutMs: init.answerTimeoutMs ?? 5_000,
       patience: init.patience ?? 3,
     };
   }
@@ -64,14 +71,27 @@ export class ListenerWatchdog implements Service {
     return Promise.resolve();
   }
 
-  /** Dials every listener once and records the outcome. */
+  /** Calls every listener once and records the outcome. */
   async check(): Promise<void> {
     for (const listener of this.#components.listeners) {
-      for (const address of listener.addresses()) {
-        const answered = await canConnect(address, this.#init.connectTimeoutMs);
-        const name = "path" in address ? address.path : `${address.host}:${address.port}`;
-        this.#record(listener.component, name, answered);
+      let isDeaf = false;
+      for (const endpoint of listener.addresses()) {
+        const isAnswered = await answers(endpoint, listener.greeting, this.#init);
+        const name = "path" in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
+        this.#record(listener.component, name, isAnswered);
+        isDeaf ||= !isAnswered;
       }
+      if (isDeaf && this.#timer) await this.#reopen(listener);
+    }
+  }
+
+  async #reopen({ component, reopen }: WatchedListener): Promise<void> {
+    if (!reopen) return;
+    try {
+      await reopen();
+      log.warn("Listener opened anew", { component });
+    } catch (error) {
+      log.error("Listener not opened anew", { component, error });
     }
   }
 
@@ -86,7 +106,7 @@ export class ListenerWatchdog implements Service {
     log.error("Own listener does not answer", { component, address, failures });
     this.#components.health.failing(
       component,
-      `${address} does not accept connections`,
+      `${address} does not answer`,
       "raise the limit of open files (ulimit -n) and restart the daemon",
     );
     if (failures < this.#init.patience || !this.#timer) return;
@@ -94,22 +114,27 @@ export class ListenerWatchdog implements Service {
   }
 }
 
-function canConnect(
-  address: { host: string; port: number } | { path: string },
-  timeoutMs: number,
+/** Whether somebody takes the connection: an answer of any kind tells, a hang-up too. */
+function answers(
+  endpoint: Endpoint,
+  greeting: string,
+  { answerTimeoutMs }: { answerTimeoutMs: number },
 ): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect(address);
-  const timer = setTimeout(() => socket.destroy(), timeoutMs);
-  let answered = false;
-  socket.once("connect", () => {
-    answered = true;
-    socket.destroy();
-  });
-  socket.on("error", () => undefined); // "close" follows and tells the outcome
-  socket.once("close", () => {
+  const socket = connect(endpoint);
+  let isConnected = false;
+  const end = (isAnswered: boolean) => {
     clearTimeout(timer);
-    resolve(answered);
+    socket.destroy();
+    resolve(isAnswered);
+  };
+  const timer = setTimeout(() => end(false), answerTimeoutMs);
+  socket.once("connect", () => {
+    isConnected = true;
+    socket.write(greeting, "latin1");
   });
+  socket.once("data", () => end(true));
+  socket.on("error", () => undefined); // "close" follows and tells the outcome
+  socket.once("close", () => end(isConnected));
   return promise;
 }

@@ -9,7 +9,7 @@ import {
 } from "node:fs";
 import { writeSync } from "node:fs";
 import { join } from "node:path";
-import type { Clock } from "../core/mod.ts";
+import { type Clock, messageOf } from "../core/mod.ts";
 
 /** Old log files kept beside the current one, contract 1.3. */
 export const KEPT_LOG_FILES = 7;
@@ -22,7 +22,7 @@ export class DailyLogFile {
   readonly #clock: Clock;
   #file: number | undefined;
   #day = "";
-  #failed = false;
+  #problem = "";
 
   constructor(components: { clock: Clock }, init: { folder: string }) {
     this.#clock = components.clock;
@@ -37,16 +37,16 @@ export class DailyLogFile {
     try {
       this.#turnPage();
       if (this.#file !== undefined) writeSync(this.#file, line);
-      this.#failed = false;
-    } catch {
-      this.#failed = true;
+      this.#problem = "";
+    } catch (failure) {
+      this.#problem = messageOf(failure);
       this.close();
     }
   }
 
-  /** Whether the last line could not be written. */
-  get hasFailed(): boolean {
-    return this.#failed;
+  /** Why the last line could not be written; empty when it was. */
+  get problem(): string {
+    return this.#problem;
   }
 
   /** Closes the file; the next line opens it again. */

@@ -11,7 +11,7 @@ import { ALMENAD, PLAIN, type Program, type Running, sourcePrograms, start } fro
 import { onQuietHost } from "./quiet_host.ts";
 import { interleave, median, print, printReport, ratio, type Row } from "./report.ts";
 
-const ROUNDS = Number(process.env["ALMENAD_BENCH_ROUNDS"] ?? 7);
+const ROUNDS = Number(process.env["ALMENAD_BENCH_ROUNDS"] ?? 5);
 const SECONDS = Number(process.env["ALMENAD_BENCH_SECONDS"] ?? 2);
 const IN_FLIGHT = [1, 32, 100] as const;
 const PEERS = 1_000;

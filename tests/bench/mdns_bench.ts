@@ -10,7 +10,7 @@ import { tempFolder } from "../support/temp_folder.ts";
 import { type Program, sourcePrograms, start } from "./programs.ts";
 import { interleave, median, percentile, printReport, type Row } from "./report.ts";
 
-const ROUNDS = Number(process.env["ALMENAD_BENCH_ROUNDS"] ?? 15);
+const ROUNDS = Number(process.env["ALMENAD_BENCH_ROUNDS"] ?? 10);
 const HOSTS = ["alice", "bob"] as const;
 const GRPC_ADDR = "127.0.0.1:50061";
 const TIMEOUT_MS = 30_000;

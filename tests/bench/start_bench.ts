@@ -12,7 +12,7 @@ import { onQuietHost } from "./quiet_host.ts";
 import { interleave, median, percentile, print, printReport, ratio, type Row } from "./report.ts";
 
 const ROUNDS = Number(process.env["ALMENAD_BENCH_ROUNDS"] ?? 20);
-const MEMORY_ROUNDS = Math.min(3, ROUNDS);
+const MEMORY_ROUNDS = Math.min(5, ROUNDS);
 /** Long enough for the first collections after start. */
 const IDLE_MS = 5_000;
 

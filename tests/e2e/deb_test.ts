@@ -78,10 +78,13 @@ testNeeding(
       assert.deepEqual(files, [
         "-rwxr-xr-x root/root ./usr/bin/almenad",
         "-rw-r--r-- root/root ./usr/lib/systemd/user/almenad.service",
+        "-rw-r--r-- root/root ./usr/share/bash-completion/completions/almenad",
         "-rw-r--r-- root/root ./usr/share/doc/almenad/changelog.gz",
         "-rw-r--r-- root/root ./usr/share/doc/almenad/copyright",
+        "-rw-r--r-- root/root ./usr/share/fish/vendor_completions.d/almenad.fish",
         "-rw-r--r-- root/root ./usr/share/lintian/overrides/almenad",
         "-rw-r--r-- root/root ./usr/share/man/man1/almenad.1.gz",
+        "-rw-r--r-- root/root ./usr/share/zsh/vendor-completions/_almenad",
       ]);
       for (const line of lines) assert.match(line, /^(d|-)rwxr-xr-x |^-rw-r--r-- /);
       const control = await output("dpkg-deb", "--ctrl-tarfile", deb).then(() =>

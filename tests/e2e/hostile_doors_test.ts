@@ -8,6 +8,8 @@ import { BesiegedDaemon } from "../support/hostile/besieged_daemon.ts";
 import type { VisitOutcome } from "../support/hostile/raw_connections.ts";
 
 const BROWSER = "User-Agent: Mozilla/5.0\r\nAccept: */*\r\n";
+/** Deno 2.9 hangs up at once; on 2.7 it is our time limit for a preface, 10 s, that ends it. */
+const CUT_OFF_MS = 12_000;
 /** Headers that a page of another site makes a browser send. */
 const FOREIGN: Readonly<Record<string, string>> = {
   "a rebound host name": "Host: evil.example\r\n",
@@ -49,14 +51,15 @@ Deno.test("REST lets no other site read an answer or ask before (CORS)", async (
 
 Deno.test("gRPC gives a browser nothing: HTTP/1 and forms are cut off", async () => {
   await using daemon = await BesiegedDaemon.start();
-  for (const method of ["GET", "POST", "OPTIONS"]) {
+  const visits = ["GET", "POST", "OPTIONS"].map(async (method) => {
     const path = "/almena.daemon.v1.DaemonService/ListPeers";
     const text = `${method} ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${BROWSER}` +
       "Origin: https://evil.example\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0";
-    const { answer, wasClosed } = await visit(daemon, daemon.grpcTarget, text);
+    const { answer, wasClosed } = await visit(daemon, daemon.grpcTarget, text, CUT_OFF_MS);
     assert.ok(wasClosed, `${method} keeps its connection`);
     assert.doesNotMatch(answer, /HTTP\/1\.1 200|12D3Koo/);
-  }
+  });
+  await Promise.all(visits);
   await daemon.assertUnharmed();
 });
 
@@ -111,6 +114,7 @@ function visit(
   daemon: BesiegedDaemon,
   target: BesiegedDaemon["rest"],
   text: string,
+  lingerMs = 3_000,
 ): Promise<VisitOutcome> {
-  return daemon.attacker.ask<VisitOutcome>("visit", { target, text, lingerMs: 3_000 });
+  return daemon.attacker.ask<VisitOutcome>("visit", { target, text, lingerMs });
 }

@@ -112,5 +112,5 @@ Deno.test("p2pd -idleTimeout ends when nobody holds a persistent connection", as
   Deno.kill(p2pd.process.pid, "SIGINT"); // the parent's Ctrl-C is not ours
   assert.equal(await p2pd.client.identify(), p2pd.peerId);
   client.close();
-  assert.equal((await p2pd.process.status).code, 0);
+  assert.equal((await p2pd.process.ended()).code, 0);
 });

@@ -115,7 +115,7 @@ Deno.test("buildPkg() makes a product archive with one component", () =>
     ]);
     const info = files.get("PackageInfo")?.toString() ?? "";
     assert.match(info, /identifier="network\.almena\.daemon" version="2026\.1\.1"/);
-    assert.match(info, /<postinstall file="\.\/postinstall"\/>/);
+    assert.match(info, /<postinstall file="\.\/postinstall" ?\/>/);
     const distribution = files.get("Distribution")?.toString() ?? "";
     assert.match(distribution, /hostArchitectures="arm64"/);
     assert.match(distribution, /version="2026\.1\.1" [^>]*>#almenad\.pkg</);

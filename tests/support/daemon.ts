@@ -154,7 +154,7 @@ export class DaemonProcess implements AsyncDisposable {
 
   /** How it ended by itself. */
   async ended(): Promise<number> {
-    return (await this.#child.status).code;
+    return (await this.#child.ended()).code;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -47,6 +47,7 @@ export class GrpcClient implements Disposable {
     method: string,
     request: Record<string, unknown> = {},
     service = "almena.daemon.v1.DaemonService",
+    timeoutMs = CALL_TIMEOUT_MS,
   ): Promise<Record<string, unknown>> {
     const { path, requestSerialize, responseDeserialize } = methodOf(service, method);
     const { promise, resolve, reject } = Promise.withResolvers<Record<string, unknown>>();
@@ -55,7 +56,7 @@ export class GrpcClient implements Disposable {
       requestSerialize,
       responseDeserialize,
       request,
-      { deadline: Date.now() + CALL_TIMEOUT_MS },
+      { deadline: Date.now() + timeoutMs },
       (failure, answer) => failure ? reject(failure) : resolve(answer as Record<string, unknown>),
     );
     return promise;

@@ -53,6 +53,8 @@ export const PYTHON_GRPC: ForeignProgram = {
     if (!made.ok) return `python3 -m venv failed: ${made.reason}`;
     const pip = join(folder, "bin", "pip");
     const { ok, reason } = await runCommand(pip, ["install", "--quiet", ...PYTHON_PACKAGES]);
-    return ok ? undefined : `pip install failed: ${reason}`;
+    if (ok) return undefined;
+    await Deno.remove(folder, { recursive: true }); // a Python without the packages is not it
+    return `pip install failed: ${reason}`;
   },
 };

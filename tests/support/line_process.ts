@@ -113,8 +113,11 @@ export class LineProcess {
   }
 
   /** Waits for the child to end by itself. */
-  get status(): Promise<Deno.CommandStatus> {
-    return this.#child.status;
+  async ended(): Promise<Deno.CommandStatus> {
+    const status = await this.#child.status;
+    await this.#input.close().catch(() => undefined);
+    await this.#readers;
+    return status;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -41,17 +41,33 @@ const Schema: z.ZodType = z.lazy(() =>
 const Content = z.record(z.string().regex(/^[\w.+-]+\/[\w.+*-]+$/), z.object({ schema: Schema }));
 const Response = z.strictObject({ description: z.string(), content: Content.optional() });
 
+const Name = { name: z.string().min(1), required: z.boolean() };
+const In = z.enum(["query", "header", "cookie"]);
+// A Parameter Object has a schema, or a content with exactly one entry.
+const Parameter = z.union([
+  z.strictObject({ ...Name, in: In, schema: Schema }),
+  z.strictObject({
+    ...Name,
+    in: In,
+    content: Content.refine((content) => Object.keys(content).length === 1, {
+      error: "content needs exactly one entry",
+    }),
+  }),
+]);
+const SecurityScheme = z.strictObject({
+  type: z.literal("http"),
+  scheme: z.string(),
+  description: z.string().optional(),
+});
+
 const Operation = z.strictObject({
   operationId: z.string().optional(),
   summary: z.string().optional(),
   description: z.string().optional(),
   tags: z.array(z.string()).optional(),
-  parameters: z.array(z.strictObject({
-    name: z.string().min(1),
-    in: z.enum(["query", "header", "cookie"]),
-    required: z.boolean(),
-    schema: Schema,
-  })).optional(),
+  parameters: z.array(Parameter).optional(),
+  requestBody: z.strictObject({ required: z.boolean(), content: Content }).optional(),
+  security: z.array(z.record(z.string(), z.array(z.string()))).optional(),
   responses: z.record(z.string().regex(/^([1-5]\d\d|default)$/), Response)
     .refine((responses) => Object.keys(responses).length > 0, { error: "no responses" }),
 });
@@ -69,7 +85,10 @@ const Document = z.strictObject({
     z.string().startsWith("/"),
     z.strictObject({ get: Operation.optional(), post: Operation.optional() }),
   ),
-  components: z.strictObject({ schemas: z.record(z.string(), Schema) }).optional(),
+  components: z.strictObject({
+    schemas: z.record(z.string(), Schema),
+    securitySchemes: z.record(z.string(), SecurityScheme),
+  }).partial().optional(),
 });
 
 /** What is wrong with an OpenAPI document, a line each; empty when nothing is. */
@@ -78,7 +97,11 @@ export function checkOpenApi(document: unknown): string[] {
   if (!checked.success) {
     return checked.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   }
-  return [...repeatedIds(checked.data), ...danglingReferences(document)];
+  return [
+    ...repeatedIds(checked.data),
+    ...unknownSchemes(checked.data),
+    ...danglingReferences(document),
+  ];
 }
 
 function repeatedIds({ paths }: z.output<typeof Document>): string[] {
@@ -87,6 +110,14 @@ function repeatedIds({ paths }: z.output<typeof Document>): string[] {
   );
   return ids.filter((id, index) => ids.indexOf(id) !== index)
     .map((id) => `operationId "${id}" is not unique`);
+}
+
+function unknownSchemes({ paths, components }: z.output<typeof Document>): string[] {
+  const known = components?.securitySchemes ?? {};
+  return Object.values(paths)
+    .flatMap(({ get, post }) => [...get?.security ?? [], ...post?.security ?? []])
+    .flatMap((requirement) => Object.keys(requirement))
+    .flatMap((name) => Object.hasOwn(known, name) ? [] : [`no security scheme "${name}"`]);
 }
 
 function danglingReferences(document: unknown): string[] {

@@ -8,6 +8,7 @@
  * can make one, because daemons speak mDNS to the network they are on.
  */
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,29 +16,71 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { canUnshareNetwork, IN_OWN_NETWORK, inOwnNetwork } from "./own_network.ts";
-import { addCounts, type Counts, countsOf, summary } from "./test_report.ts";
+import {
+  addCounts,
+  type Counts,
+  countsOf,
+  type Duration,
+  durationText,
+  summary,
+} from "./test_report.ts";
 
 const MODES = ["all", "unit", "e2e", "full"] as const;
 type Mode = (typeof MODES)[number];
 
-/** One `deno test`. */
+/** One or more `deno test` under one heading. */
 interface Run {
   readonly name: string;
-  readonly args: readonly string[];
+  /** Arguments of each `deno test`. */
+  readonly tests: readonly (readonly string[])[];
+  /** How many of them go on at once; each that is networked has a network of its own. @default {1} */
+  readonly atOnce?: number;
   readonly isNetworked?: boolean;
 }
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const E2E_FOLDER = "tests/e2e";
 /** Longest run of one `deno test`; the full sizes have no such limit. */
 const RUN_TIMEOUT_MS = 15 * 60_000;
 
+/** Their assertions are about what a daemon does within moments: nothing else goes on meanwhile. */
+const TIMED_FILES = /^(control|daemon|hostile|longevity|dev_task)_/;
+/** These never start almenad, so with `ALMENAD_EXECUTABLE` they would prove the same once more. */
+const FILES_WITHOUT_ALMENAD = [
+  "deb_test.ts",
+  "dev_task_test.ts",
+  "install_script_test.ts",
+  "mdns_change_test.ts",
+  "mdns_discovery_test.ts",
+  "mdns_hostile_test.ts",
+  "package_test.ts",
+  "pkg_test.ts",
+  "windows_msi_test.ts",
+  "windows_plan_test.ts",
+  "windows_wine_test.ts",
+];
+
 const UNIT: readonly Run[] = [
-  { name: "unit and contract tests", args: ["--parallel", "tests/unit", "tests/contract"] },
-  { name: "examples in the documentation", args: ["--doc", "src"] },
+  { name: "unit and contract tests", tests: [["--parallel", "tests/unit", "tests/contract"]] },
+  { name: "examples in the documentation", tests: [["--doc", "src"]] },
 ];
-const E2E: readonly Run[] = [
-  { name: "tests of real processes", args: ["tests/e2e"], isNetworked: true },
-];
+
+function e2eRuns(): readonly Run[] {
+  const isLeftOut = (file: string) =>
+    process.env["ALMENAD_EXECUTABLE"] !== undefined && FILES_WITHOUT_ALMENAD.includes(file);
+  const files = readdirSync(join(ROOT, E2E_FOLDER)).filter((file) => file.endsWith("_test.ts"));
+  const chosen = files.filter((file) => !isLeftOut(file)).sort();
+  const testsOf = (isTimed: boolean) =>
+    chosen.filter((file) => TIMED_FILES.test(file) === isTimed).map((file) => [
+      `${E2E_FOLDER}/${file}`,
+    ]);
+  const leftOut = files.length - chosen.length;
+  const note = leftOut > 0 ? ` (without ${leftOut} files that never start almenad)` : "";
+  return [
+    { name: `tests of real processes${note}`, tests: testsOf(false), atOnce: 2, isNetworked: true },
+    { name: "tests of real processes against the clock", tests: testsOf(true), isNetworked: true },
+  ];
+}
 
 function modeOf(word: string | undefined): Mode {
   const mode = MODES.find((known) => known === (word ?? "all"));
@@ -53,17 +96,18 @@ function sanitizers(): string[] {
   return ["--trace-leaks", ...(isAsked ? ["--sanitize-ops", "--sanitize-resources"] : [])];
 }
 
-function commandOf(run: Run, report: string): string[] {
-  const check = run.args.includes("--doc") ? [] : ["--no-check"]; // `deno task check` does the rest
+function commandOf(run: Run, args: readonly string[], report: string): string[] {
+  const check = args.includes("--doc") ? [] : ["--no-check"]; // `deno task check` does the rest
   const flags = ["-A", "--unstable-net", ...check, ...sanitizers(), `--junit-path=${report}`];
-  const command = [Deno.execPath(), "test", ...flags, ...run.args];
+  const command = [Deno.execPath(), "test", ...flags, ...args];
   return run.isNetworked && canUnshareNetwork() ? inOwnNetwork(command) : command;
 }
 
+/** Runs a command; what it prints comes at once, or in one piece at its end. */
 async function execute(
   command: readonly string[],
   env: Record<string, string>,
-  onSkipped: (line: string) => void,
+  { isQuiet, onSkipped }: { isQuiet: boolean; onSkipped: (line: string) => void },
 ): Promise<number> {
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
@@ -72,12 +116,14 @@ async function execute(
     stdio: ["ignore", "pipe", "pipe"],
   });
   const timer = env["ALMENAD_FULL"] ? undefined : setTimeout(() => child.kill(), RUN_TIMEOUT_MS);
+  let kept = "";
   for (
     const [from, to] of [[child.stdout, process.stdout], [child.stderr, process.stderr]] as const
   ) {
     let rest = "";
     from.setEncoding("utf8").on("data", (text: string) => {
-      to.write(text);
+      if (isQuiet) kept += text;
+      else to.write(text);
       const lines = `${rest}${text}`.split("\n");
       rest = lines.pop() ?? "";
       lines.filter((line) => line.startsWith("SKIPPED (")).forEach(onSkipped);
@@ -88,40 +134,66 @@ async function execute(
   child.on("close", (code) => resolve(code ?? 1));
   const code = await promise;
   clearTimeout(timer);
+  process.stdout.write(kept);
   return code;
 }
 
-async function runOne(
-  run: Run,
-  env: Record<string, string>,
-  onSkipped: (line: string) => void,
-): Promise<Counts> {
-  const folder = await mkdtemp(join(tmpdir(), "almenad-tests-"));
-  const report = join(folder, "report.xml");
-  process.stdout.write(`\n== ${run.name}\n`);
-  try {
-    const networkEnv = run.isNetworked && canUnshareNetwork() ? { [IN_OWN_NETWORK]: "1" } : {};
-    const code = await execute(commandOf(run, report), { ...env, ...networkEnv }, onSkipped);
-    const counts = countsOf(await readFile(report, "utf8").catch(() => ""));
-    // A crash, a syntax error or a leak outside of any test fails without a failed test.
-    return code !== 0 && counts.failed === 0 ? { ...counts, failed: 1 } : counts;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+/** What all runs have come to so far. */
+class Outcome {
+  readonly skipped = new Set<string>();
+  readonly durations: Duration[] = [];
+  counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+
+  async add(run: Run, env: Record<string, string>): Promise<void> {
+    process.stdout.write(`\n== ${run.name}\n`);
+    const waiting = [...run.tests];
+    const worker = async () => {
+      for (let args = waiting.shift(); args; args = waiting.shift()) {
+        await this.#addOne(run, args, env);
+      }
+    };
+    await Promise.all(Array.from({ length: run.atOnce ?? 1 }, worker));
   }
+
+  async #addOne(run: Run, args: readonly string[], env: Record<string, string>): Promise<void> {
+    const folder = await mkdtemp(join(tmpdir(), "almenad-tests-"));
+    const report = join(folder, "report.xml");
+    const begun = performance.now();
+    try {
+      const networkEnv = run.isNetworked && canUnshareNetwork() ? { [IN_OWN_NETWORK]: "1" } : {};
+      const code = await execute(commandOf(run, args, report), { ...env, ...networkEnv }, {
+        isQuiet: (run.atOnce ?? 1) > 1,
+        onSkipped: (line) => this.skipped.add(line),
+      });
+      const counts = countsOf(await readFile(report, "utf8").catch(() => ""));
+      // A crash, a syntax error or a leak outside of any test fails without a failed test.
+      const isUnseen = code !== 0 && counts.failed === 0;
+      this.counts = addCounts(this.counts, isUnseen ? { ...counts, failed: 1 } : counts);
+    } finally {
+      const seconds = (performance.now() - begun) / 1_000;
+      this.durations.push({ name: args.at(-1) ?? "", seconds });
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}
+
+function hasNetworkOrNeedsNone(): boolean {
+  if (process.env["ALMENAD_REQUIRE_NETNS"] !== "1" || canUnshareNetwork()) return true;
+  process.stderr.write("Cannot run: ALMENAD_REQUIRE_NETNS=1, and no network namespace to be had\n");
+  return false;
 }
 
 async function main(): Promise<number> {
   const mode = modeOf(parseArgs({ allowPositionals: true }).positionals[0]);
-  const runs = [...(mode === "e2e" ? [] : UNIT), ...(mode === "unit" ? [] : E2E)];
+  if (!hasNetworkOrNeedsNone()) return 1;
+  const runs = [...(mode === "e2e" ? [] : UNIT), ...(mode === "unit" ? [] : e2eRuns())];
   const env: Record<string, string> = mode === "full" ? { ALMENAD_FULL: "1" } : {};
-  const skipped = new Set<string>();
-  let counts: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const run of runs) {
-    counts = addCounts(counts, await runOne(run, env, (line) => skipped.add(line)));
-  }
-  process.stdout.write(`\n${[...skipped].map((line) => `${line}\n`).join("")}`);
-  process.stdout.write(`${summary(counts)}\n`);
-  return counts.failed > 0 ? 1 : 0;
+  const outcome = new Outcome();
+  for (const run of runs) await outcome.add(run, env);
+  process.stdout.write(`\n${durationText(outcome.durations)}`);
+  process.stdout.write(`\n${[...outcome.skipped].map((line) => `${line}\n`).join("")}`);
+  process.stdout.write(`${summary(outcome.counts)}\n`);
+  return outcome.counts.failed > 0 ? 1 : 0;
 }
 
 process.exit(await main());

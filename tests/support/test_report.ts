@@ -15,6 +15,18 @@ export function countsOf(xml: string): Counts {
   return { passed: cases.length - failed - skipped, failed, skipped };
 }
 
+/** How long some tests took. */
+export interface Duration {
+  readonly name: string;
+  readonly seconds: number;
+}
+
+/** One line each, the longest first. */
+export function durationText(durations: readonly Duration[]): string {
+  return [...durations].sort((a, b) => b.seconds - a.seconds)
+    .map(({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}\n`).join("");
+}
+
 /** Both together. */
 export function addCounts(a: Counts, b: Counts): Counts {
   return {

@@ -208,9 +208,8 @@ export class ControlConnection {
     items: AsyncIterable<unknown>,
     end: AbortController,
   ): Promise<void> {
-    const { line } = SUBSCRIPTIONS[kind];
     try {
-      for await (const item of items) await this.#write(line(item));
+      for await (const item of items) await this.#lines.write(lineOf(kind, item));
     } catch (error) {
       if (!this.#lines.closed.aborted) log.warn("Subscription failed", { kind, error });
     } finally {
@@ -280,6 +279,21 @@ export class ControlConnection {
     await this.#lines.write(JSON.stringify(answer));
   }
 }
+
+// Many subscribers get one and the same item: the first writes it down, the others copy.
+function lineOf(kind: Subscribe, item: unknown): string {
+  if (typeof item !== "object" || item === null) return JSON.stringify(item);
+  const known = written[kind].get(item);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(SUBSCRIPTIONS[kind].line(item));
+  written[kind].set(item, text);
+  return text;
+}
+
+const written: Readonly<Record<Subscribe, WeakMap<object, string>>> = {
+  Subscribe: new WeakMap(),
+  SubscribeLogs: new WeakMap(),
+};
 
 function isLagged(item: unknown): boolean {
   return typeof item === "object" && item !== null && "Lagged" in item;

@@ -12,6 +12,8 @@ import {
 
 /** Requests of one connection that wait; then it is no longer read, contract 2.1. */
 export const MAX_QUEUED_REQUESTS = 64;
+/** Bytes of one connection that wait; a line that began before may pass them. */
+const MAX_QUEUED_BYTES = MAX_LINE_BYTES;
 /** How long a client may take to fetch its last answer and close. */
 const LINGER_MS = 1_000;
 
@@ -23,6 +25,7 @@ export class LineSocket {
   readonly #socket: Socket;
   readonly #reader = new LineReader(MAX_LINE_BYTES);
   readonly #queue: Line[] = [];
+  #queuedBytes = 0;
   readonly #closed = new AbortController();
   #hasEnded = false;
   #isFinishing = false;
@@ -59,6 +62,7 @@ export class LineSocket {
     for (;;) {
       this.#fill();
       const line = this.#queue.shift();
+      if (line !== undefined) this.#queuedBytes -= line.length;
       if (line !== undefined || this.#hasEnded) return line;
       const { promise, resolve } = Promise.withResolvers<void>();
       this.#wake = resolve;
@@ -135,10 +139,11 @@ export class LineSocket {
   }
 
   #fill(): void {
-    while (this.#queue.length < MAX_QUEUED_REQUESTS) {
+    while (this.#queue.length < MAX_QUEUED_REQUESTS && this.#queuedBytes < MAX_QUEUED_BYTES) {
       const line = this.#reader.next();
       if (line === undefined) break;
       this.#queue.push(line);
+      this.#queuedBytes += line.length;
     }
     if (this.#reader.hasMore) this.#socket.pause();
     else if (this.#socket.isPaused()) this.#socket.resume();

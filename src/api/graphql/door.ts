@@ -1,18 +1,13 @@
-import { GraphQLError, parse } from "graphql";
-import { createYoga, type Plugin, type YogaServerInstance } from "graphql-yoga";
-import { DaemonError, toDaemonError } from "../../core/mod.ts";
+import { DaemonError } from "../../core/mod.ts";
 import { HttpError } from "../http_error.ts";
 import { readJsonObject } from "../json_body.ts";
-import { limitsRule, MAX_TOKENS } from "./limits.ts";
-import { createSchema, type RequestFacts, type SchemaComponents } from "./schema.ts";
+import type { EngineComponents } from "./engine.ts";
 
 /** Where GraphQL is served, contract 1.7. */
 export const GRAPHQL_PATH = "/graphql";
 
 /** What {@link GraphqlDoor} uses. */
-export interface GraphqlDoorComponents<Components> extends SchemaComponents<Components> {
-  /** Knows the word that lets a caller change things. */
-  adminToken: { isIn(authorization: string | null | undefined): boolean };
+export interface GraphqlDoorComponents<Components> extends EngineComponents<Components> {
   /** Reads a file of the explorer page. */
   readAsset(name: string): Promise<Uint8Array>;
 }
@@ -22,10 +17,12 @@ const FILES: Readonly<Record<string, string>> = {
   "explorer.js": "text/javascript; charset=utf-8",
 };
 
+type Engine = (request: Request) => Promise<Response>;
+
 /** GraphQL over HTTP: every operation as a field, and a page to try them; made at first use. */
 export class GraphqlDoor<Components> {
   readonly #components: GraphqlDoorComponents<Components>;
-  #yoga: YogaServerInstance<Record<never, never>, RequestFacts> | undefined;
+  #engine: Promise<Engine> | undefined;
 
   constructor(components: GraphqlDoorComponents<Components>) {
     this.#components = components;
@@ -42,8 +39,10 @@ export class GraphqlDoor<Components> {
     if (request.method === "GET" && wantsPage(request)) {
       return await this.#asset("explorer.html", "text/html; charset=utf-8");
     }
-    this.#yoga ??= this.#createYoga();
-    return await this.#yoga.fetch(await checkedRequest(request));
+    const checked = await checkedRequest(request);
+    this.#engine ??= this.#loadEngine();
+    const answer = await this.#engine;
+    return await answer(checked);
   }
 
   async #file(name: string): Promise<Response> {
@@ -57,47 +56,11 @@ export class GraphqlDoor<Components> {
     return new Response(new Uint8Array(content), { headers: { "content-type": type } });
   }
 
-  #createYoga() {
-    return createYoga<Record<never, never>, RequestFacts>({
-      schema: createSchema(this.#components),
-      graphqlEndpoint: GRAPHQL_PATH,
-      context: ({ request }) => this.#factsOf(request),
-      plugins: [limits],
-      maskedErrors: { maskError: (failure) => maskError(failure) },
-      landingPage: false,
-      graphiql: false,
-      batching: false,
-      multipart: false,
-      cors: false,
-      logging: false,
-    });
+  #loadEngine(): Promise<Engine> {
+    return import("./engine.ts").then(({ createEngine }) =>
+      createEngine(this.#components, GRAPHQL_PATH)
+    );
   }
-
-  #factsOf(request: Request): RequestFacts {
-    return {
-      signal: request.signal,
-      requestId: request.headers.get("x-request-id")?.slice(0, 64) || crypto.randomUUID(),
-      isAdmin: this.#components.adminToken.isIn(request.headers.get("authorization")),
-    };
-  }
-}
-
-const limits: Plugin = {
-  onParse: ({ setParseFn }) =>
-    setParseFn((source: string, options?: object) =>
-      parse(source, { ...options, maxTokens: MAX_TOKENS })
-    ),
-  onValidate: ({ addValidationRule }) => addValidationRule(limitsRule),
-};
-
-// Code and message as every door tells them; never a stack.
-function maskError(failure: unknown): GraphQLError {
-  const original = failure instanceof GraphQLError ? failure.originalError : failure;
-  if (failure instanceof GraphQLError && !original) return failure;
-  const { code, message } = toDaemonError(original);
-  const status = original instanceof HttpError ? { http: { status: original.status } } : {};
-  const { nodes = null, path = null } = failure instanceof GraphQLError ? failure : {};
-  return new GraphQLError(message, { nodes, path, extensions: { code, ...status } });
 }
 
 function wantsPage(request: Request): boolean {

@@ -1,7 +1,7 @@
 import type { MethodDefinition, ServiceDefinition } from "@grpc/grpc-js";
 import { loadFileDescriptorSetFromBuffer } from "@grpc/proto-loader";
 import { Buffer } from "node:buffer";
-import { DaemonError } from "../../core/mod.ts";
+import { DaemonError, kept } from "../../core/mod.ts";
 import json from "./descriptor_set.json" with { type: "json" };
 import type { Codec, Codecs } from "./descriptors.ts";
 
@@ -33,6 +33,7 @@ export function readCodecs(): Codecs {
 }
 
 function codecOf(method: MethodDefinition<unknown, unknown>, name: string): Codec {
+  const keptBytes = kept((message: object) => method.responseSerialize(message));
   return {
     decode(bytes) {
       try {
@@ -43,6 +44,11 @@ function codecOf(method: MethodDefinition<unknown, unknown>, name: string): Code
         });
       }
     },
-    encode: (message) => method.responseSerialize(message),
+    // A frozen answer is one that operations give again and again.
+    encode: (message) => isFrozen(message) ? keptBytes(message) : method.responseSerialize(message),
   };
+}
+
+function isFrozen(message: unknown): message is object {
+  return typeof message === "object" && message !== null && Object.isFrozen(message);
 }

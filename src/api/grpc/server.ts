@@ -1,12 +1,15 @@
 import {
+  logVerbosity,
   type sendUnaryData,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 import type { Buffer } from "node:buffer";
 import {
+  type CallContext,
   type Clock,
   guard,
   type Health,
@@ -120,6 +123,16 @@ export class GrpcServer<Components> implements Service {
     server.forceShutdown();
   }
 
+  /** Ends what is open and listens anew at the same addresses; for a listener that went deaf. */
+  async reopen(): Promise<void> {
+    const [endpoint] = this.#endpoints;
+    if (!endpoint) return;
+    const endpoints = this.#endpoints;
+    await this.stop();
+    this.#endpoints = endpoints; // these are to be listened at, whatever comes of it
+    await this.#bindAll(endpoint.port);
+  }
+
   // All hosts share one port; on a machine without IPv6 the IPv4 address alone has to do.
   async #bindAll(port: number): Promise<void> {
     const server = this.#createServer();
@@ -143,6 +156,7 @@ export class GrpcServer<Components> implements Service {
   }
 
   #createServer(): Server {
+    setLogVerbosity(logVerbosity.NONE); // what it has to say comes as errors, too
     const server = new Server({
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
@@ -182,15 +196,37 @@ export class GrpcServer<Components> implements Service {
   async #answer(wire: string, rpc: string, call: UnaryCall): Promise<Buffer> {
     const codec = (await loadCodecs())(DAEMON_SERVICE, rpc);
     const request = codec.decode(call.request);
-    const context = { signal: abortSignalOf(call) };
-    return codec.encode(await this.#components.registry.call(wire, request, context));
+    const context = new Caller(call);
+    try {
+      return codec.encode(await this.#components.registry.call(wire, request, context));
+    } finally {
+      context.leave();
+    }
   }
 }
 
-function abortSignalOf(call: UnaryCall): AbortSignal {
-  const controller = new AbortController();
-  call.on("cancelled", () => controller.abort());
-  return controller.signal;
+/** Who calls. Most operations never look at the signal, so it is made for those that do. */
+class Caller implements CallContext {
+  readonly #call: UnaryCall;
+  #gone: AbortController | undefined;
+  readonly #onCancelled = () => this.#gone?.abort();
+
+  constructor(call: UnaryCall) {
+    this.#call = call;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#gone) return this.#gone.signal;
+    this.#gone = new AbortController();
+    if (this.#call.cancelled) this.#gone.abort();
+    else this.#call.once("cancelled", this.#onCancelled);
+    return this.#gone.signal;
+  }
+
+  // grpc-js says "cancelled" of answered calls too, and each abort makes an error with a stack.
+  leave(): void {
+    if (this.#gone) this.#call.removeListener("cancelled", this.#onCancelled);
+  }
 }
 
 function bind(server: Server, endpoint: Endpoint): Promise<number> {
@@ -204,7 +240,7 @@ function bind(server: Server, endpoint: Endpoint): Promise<number> {
 }
 
 function isMissingFamily(failure: unknown): boolean {
-  return /EADDRNOTAVAIL|EAFNOSUPPORT|assign requested address|not supported/i.test(
+  return /EADDRNOTAVAIL|EAFNOSUPPORT|EINVAL|assign requested address|not supported/i.test(
     messageOf(failure),
   );
 }

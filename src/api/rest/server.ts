@@ -1,6 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { guard, type Health, type OperationRegistry, type Service } from "../../core/mod.ts";
+import {
+  guard,
+  type Health,
+  type OperationRegistry,
+  releaseWhenClosed,
+  type Service,
+} from "../../core/mod.ts";
 import { type ConnectionCounts, ConnectionPlaces, type Place } from "../connection_places.ts";
 import { bindOrNext, checkLoopback, type Endpoint, formatEndpoint } from "../listen.ts";
 import type { StreamPlaces } from "../stream_places.ts";
@@ -100,6 +106,15 @@ export class RestServer<Components> implements Service {
     await promise;
   }
 
+  /** Ends what is open and listens anew at the same address; for a listener that went deaf. */
+  async reopen(): Promise<void> {
+    const endpoint = this.#endpoint;
+    if (!endpoint) return;
+    await this.stop();
+    this.#endpoint = endpoint; // it is to be listened at, whatever comes of it
+    await this.#bind(endpoint);
+  }
+
   #bind(endpoint: Endpoint): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const server = createServer((request, response) =>
@@ -112,7 +127,10 @@ export class RestServer<Components> implements Service {
     server.maxHeadersCount = MAX_HEADERS;
     server.on("connection", (socket) => {
       socket.on("error", () => undefined);
-      guard("accept an HTTP connection", () => this.#admit(socket));
+      guard("accept an HTTP connection", () => {
+        releaseWhenClosed(socket);
+        this.#admit(socket);
+      });
     });
     server.on("clientError", (_error, socket) => socket.destroy());
     server.once("error", reject);

@@ -1,7 +1,7 @@
 /** Connect, use, close: many times, as callers with short lives do. */
 import { multiaddr } from "@multiformats/multiaddr";
 import { grpcPing, restStatus } from "./honest.ts";
-import { dialAndPing, plainPeer, visitAsPeer } from "./peers.ts";
+import { dialAndPing, type PlainPeer, plainPeer, visitAsPeer } from "./peers.ts";
 import { type Endpoint, visit } from "./raw_connections.ts";
 
 /** How the cycles went. */
@@ -33,18 +33,20 @@ export function restCycles(target: Endpoint, count: number, atOnce: number): Pro
   return cycle(count, atOnce, () => restStatus(target));
 }
 
-/** Full handshake, ping, close, as one peer. */
+/** Full handshake, ping, close, as so many peers as are there at once: libp2p joins the dials of one. */
 export async function peerCycles(
   address: string,
   count: number,
   atOnce: number,
 ): Promise<CycleTimes> {
-  const node = await plainPeer();
+  const nodes = await Promise.all(Array.from({ length: atOnce }, plainPeer));
   try {
     const target = multiaddr(address);
-    return await cycle(count, atOnce, () => dialAndPing(node, target, 5_000));
+    return await cycle(count, atOnce, (worker) => {
+      return dialAndPing(nodes[worker] as PlainPeer, target, 5_000);
+    });
   } finally {
-    await node.stop();
+    await Promise.all(nodes.map((node) => node.stop()));
   }
 }
 
@@ -60,16 +62,16 @@ export function strangerCycles(
 async function cycle(
   count: number,
   atOnce: number,
-  once: () => Promise<number>,
+  once: (worker: number) => Promise<number>,
 ): Promise<CycleTimes> {
   const startedAt = performance.now();
   const times: number[] = [];
   let started = 0;
   let failed = 0;
-  const worker = async () => {
+  const worker = async (_: unknown, index: number) => {
     while (started++ < count) {
       try {
-        times.push(await once());
+        times.push(await once(index));
       } catch {
         failed++;
       }

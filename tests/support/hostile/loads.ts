@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { type PlainPeer, plainPeer } from "./peers.ts";
+import { waitFor } from "../wait.ts";
 import type { Endpoint } from "./raw_connections.ts";
 
 const SETTLE_MS = 300;
@@ -77,8 +78,9 @@ export class BusyPeer {
     const Generic = makeGenericClientConstructor({}, "health");
     const busy = new BusyPeer(new Generic(`${host}:${target.port}`, credentials.createInsecure()));
     while (busy.#streams.length < count) await busy.#addPeer(address);
-    for (let index = 0; index < count / 4; index++) busy.#watch();
-    await settle();
+    const watches = Math.ceil(count / 4);
+    for (let index = 0; index < watches; index++) busy.#watch();
+    await waitFor("first message of every watch", () => busy.#messages >= watches);
     return busy;
   }
 

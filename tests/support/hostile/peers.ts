@@ -2,7 +2,7 @@
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
-import type { Libp2p } from "@libp2p/interface";
+import type { Connection, Libp2p } from "@libp2p/interface";
 import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
@@ -10,6 +10,11 @@ import { createLibp2p } from "libp2p";
 
 /** A node that dials, pings and identifies itself. */
 export type PlainPeer = Libp2p<{ ping: Ping }>;
+
+const PING_PROTOCOL = "/ipfs/ping/1.0.0";
+/** As many as a daemon takes on a connection; libp2p opens one. */
+const PING_STREAMS = 2;
+const PING_BYTES = 32;
 
 /** Starts a node with a new identity that does not listen. */
 export function plainPeer(): Promise<PlainPeer> {
@@ -20,7 +25,7 @@ export function plainPeer(): Promise<PlainPeer> {
     connectionMonitor: { enabled: false },
     connectionGater: { denyDialMultiaddr: () => false },
     connectionManager: { reconnectRetries: 0 },
-    services: { identify: identify(), ping: ping() },
+    services: { identify: identify(), ping: ping({ maxOutboundStreams: PING_STREAMS }) },
   });
 }
 
@@ -43,8 +48,23 @@ export async function dialAndPing(
   const signal = AbortSignal.timeout(timeoutMs);
   const startedAt = performance.now();
   const connection = await node.dial(address, { signal, force: true });
-  await node.services.ping.ping(connection.remotePeer, { signal });
+  await pingOver(connection, signal);
   const ms = performance.now() - startedAt;
   await connection.close();
   return ms;
+}
+
+// libp2p's service would take any connection of the peer, also one that is being closed.
+async function pingOver(connection: Connection, signal: AbortSignal): Promise<void> {
+  const stream = await connection.newStream(PING_PROTOCOL, { signal });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let missing = PING_BYTES;
+  stream.addEventListener("message", ({ data }) => {
+    missing -= data.byteLength;
+    if (missing <= 0) resolve();
+  });
+  stream.addEventListener("close", () => reject(new TypeError("Ping was not answered")));
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  stream.send(new Uint8Array(PING_BYTES));
+  await promise;
 }

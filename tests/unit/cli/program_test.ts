@@ -19,6 +19,10 @@ async function run(args: string[], outcome: () => number = () => EXIT.ok) {
     showConfig: (flags, options) => act("config show", flags, options),
     validateConfig: (flags, path) => act("config validate", flags, path),
     service: (verb, flags, options) => act(`daemon ${verb}`, flags, options),
+    client: ({ name, args, options }, flags) => act(name, args, options, flags),
+    operation: (words) =>
+      words[0] === "network" ? act("operation", words) : Promise.resolve(undefined),
+    complete: (words) => act("complete", words),
   };
   const output = {
     out: (text: string) => void out.push(text),
@@ -196,4 +200,52 @@ Deno.test("runCli() ends with the exit code of the command", async () => {
   for (const code of [EXIT.ok, EXIT.failed, EXIT.notRunning, EXIT.internal]) {
     assert.equal((await run([], () => code)).code, code);
   }
+});
+
+Deno.test("runCli() knows every command that talks to a daemon", async () => {
+  const lines: [line: string, name: string, args: string[], options: Record<string, unknown>][] = [
+    ["start", "start", [], {}],
+    ["stop", "stop", [], {}],
+    ["restart", "restart", [], {}],
+    ["status", "status", [], {}],
+    ["peers --connected", "peers", [], { connected: true }],
+    ["ping", "ping", [], {}],
+    ["ping 12D3 -c 2", "ping", ["12D3"], { count: "2" }],
+    ["connect /ip4/1.2.3.4/tcp/5", "connect", ["/ip4/1.2.3.4/tcp/5"], {}],
+    ["disconnect 12D3", "disconnect", ["12D3"], {}],
+    ["call", "call", [], {}],
+    ["call a.b {} --library x", "call", ["a.b", "{}"], { library: "x" }],
+    ["jobs", "jobs", [], {}],
+    ["events -t A --type B --job j", "events", [], { type: ["A", "B"], job: "j" }],
+    ["logs -f -n 3", "logs", [], { follow: true, lines: "3" }],
+    ["instances", "instances", [], {}],
+    ["instances stop dev", "instances stop", ["dev"], {}],
+    ["library list", "library list", [], {}],
+    ["files copy a b --move", "files copy", ["a", "b"], {
+      method: "auto",
+      move: true,
+      wait: true,
+    }],
+    ["doctor", "doctor", [], {}],
+    ["completions zsh", "completions", ["zsh"], {}],
+  ];
+  for (const [line, name, args, options] of lines) {
+    const { code, calls, errors } = await run(["--instance", "dev", ...line.split(" ")]);
+    assert.equal(code, 0, `${line}: ${errors}`);
+    assert.deepEqual(calls, [[name, args, options, { ...DEFAULTS, instance: "dev" }]], line);
+  }
+});
+
+Deno.test("runCli() takes words that name an operation for a command", async () => {
+  assert.deepEqual((await run(["network", "peers"])).calls, [["operation", ["network", "peers"]]]);
+  assert.equal((await run(["nonsense", "peers"])).code, 2);
+});
+
+Deno.test("runCli() runs start --foreground as run does", async () => {
+  assert.deepEqual((await run(["start", "--foreground"])).calls, [["run", DEFAULTS]]);
+});
+
+Deno.test("runCli() hands words to be completed on as they are", async () => {
+  const { calls } = await run(["complete", "--", "logs", "--le"]);
+  assert.deepEqual(calls, [["complete", ["logs", "--le"]]]);
 });

@@ -31,13 +31,27 @@ function failureOf(sources: Partial<ConfigSources>): DaemonError {
 Deno.test("resolveConfig() without any source gives the documented defaults", () => {
   const { config, origins } = resolve({});
   assert.deepEqual(config, {
+    admin_token_file: "",
     grpc_addr: "[::1]:50051",
     rest_addr: "127.0.0.1:8080",
     p2p_listen: "/ip4/0.0.0.0/tcp/0,/ip6/::/tcp/0",
     bootstrap_peers: "",
     log: "info",
     allow_remote: false,
+    private: false,
+    trust: { auto_approve: false, allow: [] },
+    webhook: { url: "", secret: "" },
+    plugins: { enabled: false, list: [] },
     geolocation: { url: "https://ipapi.co/json/", share: true },
+    library: {
+      dir: "",
+      private: false,
+      upload_limit: 0,
+      upload_limit_per_peer: 0,
+      download_limit: 0,
+      download_limit_per_peer: 0,
+      unpackers: [],
+    },
   });
   assert.deepEqual(new Set(Object.values(origins)), new Set(["default"]));
 });
@@ -135,7 +149,12 @@ Deno.test("resolveConfig() names the flag or variable that makes no sense", () =
   const table: [sources: Partial<ConfigSources>, name: RegExp][] = [
     [{ flags: { grpc_addr: "50051" } }, /^Cannot use --grpc-addr "50051".*expected "host:port"/],
     [{ flags: { rest_addr: ":80" } }, /--rest-addr ":80"/],
-    [{ flags: { p2p_listen: "" } }, /--p2p-listen/],
+    [{ flags: { p2p_listen: "" } }, /--p2p-listen "".*expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: " , " } }, /expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: "/ip4/300.0.0.1/tcp/0" } }, /expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: "/ip4/127.0.0.1/tcp/65536" } }, /expected TCP multiaddrs/],
+    [{ flags: { p2p_listen: "/ip4/0.0.0.0/tcp/0,/ip4/0.0.0.0/udp/0/quic-v1" } }, /p2p-listen/],
+    [{ env: { P2P_LISTEN: "nowhere" } }, /P2P_LISTEN "nowhere" from the environment/],
     [{ env: { GRPC_ADDR: "nowhere" } }, /GRPC_ADDR "nowhere".*the environment/],
     [{ env: { RUST_LOG: "loud" } }, /RUST_LOG "loud"/],
   ];
@@ -184,4 +203,14 @@ Deno.test("parseHostPort() refuses everything else", () => {
     "host:1e3",
   );
   for (const text of bad) assert.equal(parseHostPort(text), undefined, text);
+});
+
+Deno.test("resolveConfig() lets a flag set one field of a table, and the file the others", () => {
+  const peer = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+  const { config } = resolve({
+    flags: { trust: { auto_approve: true } },
+    env: {},
+    file: `[trust]\nallow = ["ada=${peer}"]\n`,
+  });
+  assert.deepEqual(config.trust, { auto_approve: true, allow: [`ada=${peer}`] });
 });

@@ -49,13 +49,50 @@ Deno.test("dataDirs() takes --data-dir in both modes, from the working folder if
   }
 });
 
-Deno.test("dataDirs() has four folders inside", () => {
+Deno.test("dataDirs() has four folders inside, and the control socket in one of them", () => {
   assert.deepEqual(dirs({ platform: "linux", dataDir: "/a" }), {
+    root: "/a",
+    instance: "",
     base: "/a",
     data: "/a/data",
     config: "/a/config",
     logs: "/a/logs",
     daemon: "/a/daemon",
+    controlSocket: "/a/daemon/daemon.sock",
   });
   assert.equal(dirs({ platform: "win32", dataDir: "E:\\a" }).logs, "E:\\a\\logs");
+});
+
+Deno.test("dataDirs() gives a named instance folders of its own, and a socket beside the default one", () => {
+  assert.deepEqual(dirs({ platform: "linux", dataDir: "/a", instance: "dev" }), {
+    root: "/a",
+    instance: "dev",
+    base: "/a/instances/dev",
+    data: "/a/instances/dev/data",
+    config: "/a/instances/dev/config",
+    logs: "/a/instances/dev/logs",
+    daemon: "/a/instances/dev/daemon",
+    controlSocket: "/a/daemon/daemon-dev.sock",
+  });
+});
+
+Deno.test("dataDirs() refuses a name that no instance may have", () => {
+  for (const instance of ["", "../x", "a/b", "a b", ".", "ä", "x".repeat(65), "a\0"]) {
+    assert.throws(() => dirs({ platform: "linux", dataDir: "/a", instance }), {
+      code: "invalid_argument",
+    });
+  }
+  assert.equal(dirs({ platform: "linux", instance: "x".repeat(64) }).instance, "x".repeat(64));
+});
+
+Deno.test("dataDirs() refuses an empty --data-dir", () => {
+  const input = {
+    platform: "linux",
+    isDev: false,
+    dataDir: "",
+    env: {},
+    home: "/home/a",
+    cwd: "/",
+  };
+  assert.throws(() => dataDirs(input), /Cannot use --data-dir "": it names no folder/);
 });

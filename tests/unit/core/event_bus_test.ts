@@ -79,9 +79,7 @@ Deno.test("EventBus drops the newest events of a reader that stands still, for i
   const bus = newBus();
   const still = bus.subscribe("*");
   const small = bus.subscribe("*", { buffer: 10 });
-  const begun = performance.now();
   for (let n = 0; n < 2_000; n++) bus.publish("peer.discovered", { peerId: String(n) });
-  assert.ok(performance.now() - begun < 50, "publishing waited");
   assert.equal(SUBSCRIBER_QUEUE, 1_024);
   assert.equal(still.dropped, 976);
   assert.equal(small.dropped, 1_990);

@@ -201,6 +201,38 @@ Deno.test("PeerBook.list() is self first, then connected peers, then by peer id"
   assert.deepEqual([book.size, book.connectedCount], [5, 2]);
 });
 
+Deno.test("PeerBook.list() is the same list until something changes, and never an old one", () => {
+  const steps: Record<string, (book: PeerBook, peer: string) => void> = {
+    opened: (book, peer) => book.connectionOpened(peer, LAN),
+    openedAbroad: (book, peer) => book.connectionOpened(peer, INTERNET),
+    closed: (book, peer) => book.connectionClosed(peer),
+    heard: (book, peer) => book.mdnsDiscovered(peer, [LAN]),
+    expired: (book, peer) => book.mdnsExpired(peer),
+    located: (book, peer) => book.geoReceived(peer, GEO),
+    moved: (book) => book.setOwnAddresses([INTERNET]),
+  };
+  const step = fc.record({
+    what: fc.constantFrom(...Object.keys(steps)),
+    peer: fc.constantFrom("a", "b"),
+  });
+  fc.assert(fc.property(fc.array(step, { maxLength: 30 }), (taken) => {
+    const { book } = newBook();
+    for (const { what, peer } of taken) {
+      steps[what]?.(book, peer);
+      for (const one of book.list()) assert.deepEqual(one, book.get(one.peerId));
+      assert.equal(book.list().length, book.size);
+      const connected = book.list({ connected: true });
+      assert.deepEqual(connected, book.list().filter(({ isConnected }) => isConnected));
+      assert.equal(book.list({ connected: true }), connected);
+    }
+  }));
+  const { book } = newBook();
+  book.mdnsDiscovered("a", [LAN]);
+  const before = book.list();
+  book.mdnsDiscovered("a", [LAN]);
+  assert.equal(book.list(), before, "an announcement without news");
+});
+
 Deno.test("PeerBook keeps 32 addresses a peer, the latest", () => {
   const { book } = newBook();
   const addresses = Array.from({ length: 100 }, (_, n) => `/ip4/10.0.0.${n}/tcp/1`);

@@ -162,3 +162,19 @@ testWithLibp2p("Swarm.dial() fails for a peer id that somebody else answers for"
   await assert.rejects(dialled);
   assert.equal(ada.peers.isConnected(other), false);
 });
+
+testWithLibp2p(
+  "Swarm.reopen() listens at the same address, with and without connections",
+  async () => {
+    await using ada = await startSwarm();
+    await using bob = await startSwarm();
+    await using cleo = await startSwarm();
+    const addresses = ada.swarm.listenAddresses();
+    await ada.swarm.reopen();
+    await bob.swarm.dial(ada.peerId, addresses, AbortSignal.timeout(5_000));
+    await ada.swarm.reopen();
+    await cleo.swarm.dial(ada.peerId, addresses, AbortSignal.timeout(5_000));
+    assert.deepEqual(ada.swarm.listenAddresses(), addresses);
+    assert.equal(ada.peers.isConnected(bob.peerId), true);
+  },
+);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { addCounts, countsOf, summary } from "../../support/test_report.ts";
+import { addCounts, countsOf, durationText, summary } from "../../support/test_report.ts";
 
 const REPORT = `<?xml version="1.0"?>
 <testsuites name="deno test" tests="4" failures="1" errors="0" time="0.1">
@@ -24,4 +24,9 @@ Deno.test("countsOf() counts passed, failed and skipped test cases", () => {
 Deno.test("summary() is one line of sums", () => {
   const counts = addCounts(countsOf(REPORT), { passed: 10, failed: 0, skipped: 2 });
   assert.equal(summary(counts), "12 passed, 1 failed, 3 skipped");
+});
+
+Deno.test("durationText() begins with the longest", () => {
+  const durations = [{ name: "a_test.ts", seconds: 0.04 }, { name: "b_test.ts", seconds: 61.26 }];
+  assert.equal(durationText(durations), "   61.3 s  b_test.ts\n    0.0 s  a_test.ts\n");
 });

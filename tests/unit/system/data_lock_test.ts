@@ -3,7 +3,12 @@ import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { AlreadyRunningError, DataLock, readPid } from "../../../src/system/data_lock.ts";
+import {
+  AlreadyRunningError,
+  DataLock,
+  makeFolders,
+  readPid,
+} from "../../../src/system/data_lock.ts";
 import { LineProcess } from "../../support/line_process.ts";
 import { tempFolder } from "../../support/temp_folder.ts";
 
@@ -117,4 +122,16 @@ Deno.test("readPid() is undefined for what is no pid", async () => {
     await writeFile(join(dirs.daemon, "daemon.pid"), text);
     assert.equal(readPid(dirs), undefined, text);
   }
+});
+
+Deno.test("makeFolders() makes private folders, and names what stands in the way", async () => {
+  await using folder = await tempFolder();
+  const [inside, file] = [join(folder.path, "inside"), join(folder.path, "file")];
+  makeFolders(folder.path, [inside, inside]);
+  assert.equal((await stat(inside)).mode & 0o777, 0o700);
+  await writeFile(file, "");
+  assert.throws(() => makeFolders(folder.path, [file]), {
+    code: "permission_denied",
+    message: /^Cannot use data folder .*file.*; make it writable/,
+  });
 });

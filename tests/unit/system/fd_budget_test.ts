@@ -28,10 +28,25 @@ Deno.test("fitCaps() keeps the sum within the limit less the reserve, and four e
   }));
 });
 
-Deno.test("openFileLimit() is the soft limit on Linux", async () => {
+Deno.test("openFileLimit() is the soft limit of this process", async () => {
   const limit = openFileLimit();
-  if (Deno.build.os !== "linux") return assert.equal(limit, undefined);
+  if (Deno.build.os === "windows") return assert.equal(limit, undefined);
   const shell = new Deno.Command("sh", { args: ["-c", "ulimit -n"] });
   const text = new TextDecoder().decode((await shell.output()).stdout).trim();
   assert.equal(limit, text === "unlimited" ? undefined : Number(text));
+});
+
+Deno.test({
+  name: "openFileLimit() is told to a process that may not read all of /proc, as an executable",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const url = import.meta.resolve("../../../src/system/fd_budget.ts");
+    const script = `import { openFileLimit } from "${url}"; console.log(openFileLimit());`;
+    const flags = "--no-prompt --no-check --quiet --allow-read --allow-run --allow-env";
+    const command = `ulimit -n 200; echo '${script}' | "$0" run ${flags} -`;
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", command, Deno.execPath()],
+    }).output();
+    assert.equal(new TextDecoder().decode(stdout).trim(), "200");
+  },
 });

@@ -6,7 +6,9 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import { waitFor } from "../../support/wait.ts";
 
 async function listen(port = 0): Promise<{ server: Server; port: number }> {
-  const server = createServer((socket) => socket.on("error", () => undefined).resume());
+  const server = createServer((socket) =>
+    socket.on("error", () => undefined).resume().end("hello")
+  );
   await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   return { server, port: (server.address() as AddressInfo).port };
 }
@@ -15,7 +17,7 @@ function close(server: Server): Promise<unknown> {
   return new Promise((resolve) => server.close(resolve));
 }
 
-function watchdogOf(port: () => number | undefined) {
+function watchdogOf(port: () => number | undefined, reopen?: () => Promise<void>) {
   const clock = new FakeClock();
   const health = new Health(["grpc"]);
   health.serving("grpc");
@@ -26,9 +28,11 @@ function watchdogOf(port: () => number | undefined) {
     giveUp: (reason) => reasons.push(reason),
     listeners: [{
       component: "grpc",
+      greeting: "hello\n",
+      ...(reopen ? { reopen } : {}),
       addresses: () => port() === undefined ? [] : [{ host: "127.0.0.1", port: port()! }],
     }],
-  }, { connectTimeoutMs: 2_000 });
+  }, { answerTimeoutMs: 500 });
   return { clock, health, reasons, watchdog };
 }
 
@@ -48,7 +52,7 @@ Deno.test("ListenerWatchdog gives up after three deaf rounds, and not before", a
   await watchdog.start();
   await watchdog.check();
   assert.deepEqual(health.list()[0]!.serving, false);
-  assert.match(health.list()[0]!.problem, new RegExp(`127.0.0.1:${port} does not accept`));
+  assert.match(health.list()[0]!.problem, new RegExp(`127.0.0.1:${port} does not answer`));
   assert.match(health.list()[0]!.remedy, /ulimit -n/);
   await watchdog.check();
   assert.deepEqual(reasons, []);
@@ -74,13 +78,13 @@ Deno.test("ListenerWatchdog is content again once the listener answers", async (
   await watchdog.stop();
 });
 
-Deno.test("ListenerWatchdog dials every 30 s between start and stop", async () => {
+Deno.test("ListenerWatchdog calls every 10 s between start and stop", async () => {
   const { server, port } = await listen();
   let connections = 0;
   server.on("connection", () => connections++);
   const { watchdog, clock } = watchdogOf(() => port);
   await watchdog.start();
-  await clock.advance(29_999);
+  await clock.advance(9_999);
   assert.equal(connections, 0);
   await clock.advance(1);
   await waitFor("dial", () => connections === 1);
@@ -94,4 +98,30 @@ Deno.test("ListenerWatchdog.check() passes over a listener that is not open", as
   const { watchdog, health } = watchdogOf(() => undefined);
   await watchdog.check();
   assert.equal(health.isReady(), true);
+});
+
+Deno.test("ListenerWatchdog.check() is not deceived by a kernel that goes on taking connections", async () => {
+  using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 }); // nobody calls accept()
+  const { watchdog, health } = watchdogOf(() => (deaf.addr as Deno.NetAddr).port);
+  await watchdog.check();
+  assert.equal(health.isReady(), false);
+});
+
+Deno.test("ListenerWatchdog has a deaf listener opened anew", async () => {
+  const deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = deaf.addr as Deno.NetAddr;
+  const servers: Server[] = [];
+  const { watchdog, health, reasons } = watchdogOf(() => port, async () => {
+    deaf.close();
+    servers.push((await listen(port)).server);
+  });
+  await watchdog.start();
+  await watchdog.check();
+  assert.equal(health.isReady(), false);
+  await watchdog.check();
+  assert.equal(health.isReady(), true);
+  assert.equal(servers.length, 1);
+  assert.deepEqual(reasons, []);
+  await watchdog.stop();
+  await close(servers[0]!);
 });

@@ -1,0 +1,110 @@
+import { DaemonError, type ErrorCode, messageOf, systemCode } from "../core/mod.ts";
+
+/** What went wrong, contract 2.6; the first three come from this side of the socket. */
+export type ControlErrorClass =
+  | "ConnectionFailed"
+  | "ReadError"
+  | "WriteError"
+  | "RequestTooLarge"
+  | "InvalidRequest"
+  | "HandlerNotFound"
+  | "DeserializationError"
+  | "SerializationError"
+  | "OperationFailed"
+  | "CoreUnavailable"
+  | "ValidationError"
+  | "SecurityError"
+  | "InternalError";
+
+/** A request that the daemon refused, or that did not get through to it. */
+export class ControlError extends DaemonError {
+  constructor(
+    code: ErrorCode,
+    readonly errorClass: ControlErrorClass,
+    message: string,
+    options?: { cause?: unknown },
+  ) {
+    super(code, message, options);
+  }
+}
+
+/** Nobody serves the socket. */
+export class NotRunningError extends ControlError {
+  constructor(message: string, options?: { cause?: unknown }) {
+    super("unavailable", "ConnectionFailed", message, options);
+  }
+}
+
+const CODES: Readonly<Record<ControlErrorClass, ErrorCode>> = {
+  ConnectionFailed: "unavailable",
+  ReadError: "unavailable",
+  WriteError: "unavailable",
+  RequestTooLarge: "resource_exhausted",
+  InvalidRequest: "invalid_argument",
+  HandlerNotFound: "unimplemented",
+  DeserializationError: "invalid_argument",
+  SerializationError: "unknown",
+  OperationFailed: "failed_precondition",
+  CoreUnavailable: "unavailable",
+  ValidationError: "invalid_argument",
+  SecurityError: "permission_denied",
+  InternalError: "unknown",
+};
+
+/** The error in an answer, or undefined if the answer holds none. */
+export function errorIn(answer: unknown): ControlError | undefined {
+  const error = (answer as { Error?: unknown } | null)?.Error;
+  if (typeof error !== "object" || error === null) return undefined;
+  const [[name, text] = ["InternalError", "no reason given"]] = Object.entries(error);
+  const errorClass = name in CODES ? name as ControlErrorClass : "InternalError";
+  const message = errorClass === "HandlerNotFound"
+    ? `Cannot call "${text}": the daemon knows no such operation; almenad call lists them`
+    : String(text);
+  return new ControlError(CODES[errorClass], errorClass, message);
+}
+
+/** What a failure to open the socket means, and what to do. */
+export function connectionFailure(place: string, start: string, cause: unknown): ControlError {
+  const code = systemCode(cause);
+  if (code === "ENOENT") {
+    return new NotRunningError(
+      `Cannot reach almenad: daemon not running, nothing is at ${place}; start it with "${start}"`,
+      { cause },
+    );
+  }
+  if (code === "ECONNREFUSED" || code === "ECONNRESET") {
+    return new NotRunningError(
+      `Cannot reach almenad: daemon not accepting connections at ${place}; it may have died, ` +
+        `start it with "${start}"`,
+      { cause },
+    );
+  }
+  if (code === "EACCES" || code === "EPERM") {
+    return new ControlError(
+      "permission_denied",
+      "ConnectionFailed",
+      `Cannot reach almenad: permission denied at ${place}; only the user who runs the daemon ` +
+        "may use it, so run the command as that user",
+      { cause },
+    );
+  }
+  const reason = messageOf(cause);
+  return new ControlError(
+    "unavailable",
+    "ConnectionFailed",
+    `Cannot reach almenad at ${place}: ${reason}`,
+    { cause },
+  );
+}
+
+/** The connection ended under a request. */
+export function connectionLost(place: string, wasSent: boolean, cause?: unknown): ControlError {
+  const outcome = wasSent ? "before it answered, so what was asked may have happened or not" : "";
+  return new ControlError(
+    "unavailable",
+    wasSent ? "ReadError" : "WriteError",
+    `Lost the connection to almenad at ${place} ${outcome}`.trimEnd() +
+      '; see how it fares with "almenad status"',
+    { cause },
+  );
+}

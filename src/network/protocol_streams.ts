@@ -1,0 +1,194 @@
+import type { Connection, IdentifyResult, Libp2p, Stream } from "@libp2p/interface";
+import { peerIdFromString } from "@libp2p/peer-id";
+import { DaemonError, guard } from "../core/mod.ts";
+import { writeAll } from "./streams.ts";
+
+/** A stream of one of our own protocols, bytes in and bytes out. */
+export interface ByteStream {
+  readonly peerId: string;
+  /**
+   * The next bytes; undefined once the peer ended its side.
+   *
+   * @throws {DaemonError} `aborted` if the stream broke, or the signal's reason.
+   */
+  read(signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Waits for the peer whenever its window is full. The bytes must not change afterwards. */
+  write(bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Ends our side; what was written still arrives. */
+  closeWrite(signal?: AbortSignal): Promise<void>;
+  /** Ends both sides at once. */
+  abort(reason: Error): void;
+}
+
+/** How streams of a protocol are handled. */
+export interface HandleInit {
+  /** Streams at a time from one connection. */
+  readonly maxStreams: number;
+  /** A peer that sends more than is read is cut off, so memory stays bounded. */
+  readonly maxUnreadBytes: number;
+}
+
+/** Opens and accepts streams of our own protocols by their ids. */
+export class ProtocolStreams {
+  readonly #node: () => Libp2p;
+
+  /** @param components.node The running node; called after the swarm started. */
+  constructor({ node }: { node(): Libp2p }) {
+    this.#node = node;
+  }
+
+  /** Answers a protocol. @returns Stops that. */
+  async handle(
+    protocol: string,
+    init: HandleInit,
+    onStream: (stream: ByteStream) => Promise<void>,
+  ): Promise<() => Promise<void>> {
+    const node = this.#node();
+    const answer = (stream: Stream, connection: Connection) =>
+      guard(`answer ${protocol}`, () => {
+        const peerId = connection.remotePeer.toString();
+        return onStream(new Libp2pByteStream(stream, peerId, init.maxUnreadBytes));
+      });
+    await node.handle(protocol, answer, {
+      maxInboundStreams: init.maxStreams,
+      maxOutboundStreams: init.maxStreams,
+    });
+    return () => node.unhandle(protocol);
+  }
+
+  /** Tells of each peer that says it speaks a protocol. @returns Stops that. */
+  onSpeaker(protocol: string, tell: (peerId: string) => void): () => void {
+    const node = this.#node();
+    const onIdentify = ({ detail }: CustomEvent<IdentifyResult>) => {
+      if (detail.protocols.includes(protocol)) tell(detail.peerId.toString());
+    };
+    node.addEventListener("peer:identify", onIdentify);
+    return () => node.removeEventListener("peer:identify", onIdentify);
+  }
+
+  /**
+   * Opens a stream to a connected peer.
+   *
+   * @throws {DaemonError} `unavailable` if it is not connected or does not speak the protocol.
+   */
+  async open(
+    peerId: string,
+    protocol: string,
+    { signal, maxUnreadBytes, expectedBytes = 0 }: {
+      signal: AbortSignal;
+      maxUnreadBytes: number;
+      /** Everything the peer is going to send; lets it send without waiting for us. */
+      expectedBytes?: number;
+    },
+  ): Promise<ByteStream> {
+    const [connection] = this.#node().getConnections(peerIdFromString(peerId));
+    if (!connection) {
+      throw new DaemonError("unavailable", `Cannot ask peer "${peerId}": it is not connected`);
+    }
+    try {
+      const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: 1_024 });
+      if (expectedBytes > 0) grantWindow(stream, expectedBytes);
+      return new Libp2pByteStream(stream, peerId, maxUnreadBytes);
+    } catch (cause) {
+      signal.throwIfAborted();
+      throw new DaemonError("unavailable", `Cannot open a stream to peer "${peerId}"`, { cause });
+    }
+  }
+}
+
+interface WindowedStream {
+  recvWindow?: unknown;
+  sendWindowUpdate?: () => void;
+}
+
+// A Yamux stream begins with a window of 256 KiB and asks for more frame by frame. When it is known
+// what comes, the window is granted once: half the frames, and no waiting (measured).
+function grantWindow(stream: Stream, bytes: number): void {
+  const windowed = stream as unknown as WindowedStream;
+  if (typeof windowed.recvWindow !== "number" || !windowed.sendWindowUpdate) return;
+  if (windowed.recvWindow >= bytes) return;
+  windowed.recvWindow = bytes;
+  windowed.sendWindowUpdate();
+  windowed.sendWindowUpdate = () => undefined;
+}
+
+// Reads by events: the iterator of a libp2p stream queues without bound (measured).
+class Libp2pByteStream implements ByteStream {
+  readonly peerId: string;
+  readonly #stream: Stream;
+  readonly #maxUnreadBytes: number;
+  #unread: Uint8Array[] = [];
+  #unreadBytes = 0;
+  #hasEnded = false;
+  #failure: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(stream: Stream, peerId: string, maxUnreadBytes: number) {
+    this.peerId = peerId;
+    this.#stream = stream;
+    this.#maxUnreadBytes = maxUnreadBytes;
+    stream.addEventListener("message", ({ data }) => {
+      // A list of pieces is taken piece by piece, which spares a copy of everything.
+      for (const piece of data instanceof Uint8Array ? [data] : data) this.#arrived(piece);
+    });
+    stream.addEventListener("remoteCloseWrite", () => this.#end());
+    stream.addEventListener("close", ({ error }) => this.#end(error));
+    // What came before is told in a microtask that the first listener set off.
+    if (stream.remoteWriteStatus === "closed") queueMicrotask(() => this.#end());
+  }
+
+  async read(signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const bytes = this.#unread.shift();
+      if (bytes) {
+        this.#unreadBytes -= bytes.byteLength;
+        return bytes;
+      }
+      if (this.#failure) throw this.#failure;
+      if (this.#hasEnded) return undefined;
+      signal?.throwIfAborted();
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const wake = () => resolve();
+      this.#wake = wake;
+      signal?.addEventListener("abort", wake, { once: true });
+      await promise;
+      signal?.removeEventListener("abort", wake);
+    }
+  }
+
+  write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return writeAll(this.#stream, bytes, signal);
+  }
+
+  async closeWrite(signal?: AbortSignal): Promise<void> {
+    await this.#stream.close(signal ? { signal } : {});
+  }
+
+  abort(reason: Error): void {
+    this.#unread = [];
+    this.#stream.abort(reason);
+  }
+
+  #arrived(bytes: Uint8Array): void {
+    this.#unread.push(bytes);
+    this.#unreadBytes += bytes.byteLength;
+    if (this.#unreadBytes > this.#maxUnreadBytes) {
+      const problem = `it sent over ${this.#maxUnreadBytes} bytes that nobody asked for`;
+      const reason = new DaemonError(
+        "resource_exhausted",
+        `Peer "${this.peerId}" is cut off: ${problem}`,
+      );
+      this.#failure = reason;
+      this.abort(reason);
+    }
+    this.#wake?.();
+  }
+
+  #end(error?: Error): void {
+    if (error && !this.#hasEnded) {
+      this.#failure ??= new DaemonError("aborted", "The stream broke", { cause: error });
+    }
+    this.#hasEnded = true;
+    this.#wake?.();
+  }
+}

@@ -1,0 +1,25 @@
+import type { YamuxMuxerInit } from "@chainsafe/libp2p-yamux";
+import type { Libp2pInit } from "libp2p";
+
+/** Most bytes of one of many streams that may wait for a slow program. */
+export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Parts of libp2p besides the ones every daemon has. */
+export interface SwarmExtras {
+  readonly transports?: NonNullable<Libp2pInit["transports"]>;
+  readonly services?: NonNullable<Libp2pInit["services"]>;
+  readonly datastore?: NonNullable<Libp2pInit["datastore"]>;
+  /** Told to other peers in place of the listen addresses; none when empty. */
+  readonly announce?: readonly string[];
+  /** Streams of one connection, in and out each. */
+  readonly maxStreams?: number;
+  /** Peers that left and are remembered all the same, as a routing table needs them. */
+  readonly keptPeers?: number;
+}
+
+/** How many streams a connection carries; the library's own measure when absent. */
+export function muxerInit(maxStreams: number | undefined): YamuxMuxerInit {
+  if (maxStreams === undefined) return {};
+  const streamOptions = { maxStreamWindowSize: MAX_WINDOW_BYTES };
+  return { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, streamOptions };
+}

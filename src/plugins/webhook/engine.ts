@@ -1,0 +1,3 @@
+/** What delivers events, loaded with the first URL. */
+export { Delivery } from "./delivery.ts";
+export { checkUrl, systemResolve } from "./target.ts";

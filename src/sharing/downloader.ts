@@ -1,0 +1,318 @@
+import { createHash } from "node:crypto";
+import { DaemonError, logger, messageOf, pause } from "../core/mod.ts";
+import type { Clock } from "../core/mod.ts";
+import { BufferPool } from "./buffer_pool.ts";
+import type { ChunkWriter } from "./chunk_writer.ts";
+import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
+import { digest, fromHex, sameHash } from "./hashing.ts";
+import { type Manifest, sizeOf } from "./manifest.ts";
+import { PeerRefusal } from "./messages.ts";
+import { CHUNK_BYTES } from "./names.ts";
+import { bitmapsOf, isGone } from "./holdings.ts";
+import type { PeerClient } from "./peer_client.ts";
+import type { Chunk, DownloadPlanInit } from "./planned.ts";
+import { type DownloadProgress, ProgressMeter } from "./progress.ts";
+
+/** How often a running download tells how far it is, and looks for further peers. */
+export const TICK_MS = 300;
+/** Without any peer for so long, a round counts as failed; there are three. */
+export const ROUND_WAIT_MS = 20_000;
+/** Peers that are asked which chunks they have. */
+const MAX_POLLED_PEERS = 16;
+/** A peer that does not fetch the item itself is asked again after so long. */
+const REPOLL_MS = 1_000;
+/** Chunk buffers kept for their next use. */
+const KEPT_BUFFERS = 4;
+
+/** What {@link Downloader} uses. */
+export interface DownloaderComponents {
+  readonly clock: Pick<Clock, "monotonic">;
+  readonly client: Pick<PeerClient, "fetchChunk" | "fetchFile" | "getHave">;
+  readonly writer: ChunkWriter;
+  /** Peers that speak the protocol now; those that have this version are named. */
+  peers(): readonly { readonly peerId: string; readonly hasVersion: boolean }[];
+  onProgress(progress: DownloadProgress): void;
+  /** Bytes that were fetched and were not what they should be. */
+  onBadChunk?(peerId: string): void;
+}
+
+/** How {@link Downloader} behaves. */
+export interface DownloaderInit extends DownloadPlanInit {
+  readonly manifest: Manifest;
+  /** Peers of this version and the files they lack. */
+  readonly sources: ReadonlyMap<string, ReadonlySet<string>>;
+  /** @default {20_000} */
+  readonly roundWaitMs?: number;
+}
+
+const log = logger("sharing");
+
+/** Fetches what is missing of an item: many peers, a stream a chunk, every chunk verified before it counts. */
+export class Downloader {
+  readonly plan: DownloadPlan;
+  readonly #components: DownloaderComponents;
+  readonly #init: DownloaderInit;
+  readonly #fileIndex: ReadonlyMap<string, number>;
+  readonly #flying = new Map<Chunk, Map<string, AbortController>>();
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #polledAt = new Map<string, number>();
+  readonly #totalBytes: number;
+  readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
+  #doneBytes: number;
+  #wake: () => void = () => undefined;
+  #failure: unknown;
+  readonly #meter: ProgressMeter;
+  #lastProgress: number;
+
+  constructor(components: DownloaderComponents, init: DownloaderInit) {
+    this.#components = components;
+    this.#init = init;
+    const { manifest, sources } = init;
+    this.#fileIndex = new Map(manifest.files.map(({ path }, index) => [path, index]));
+    this.plan = new DownloadPlan(
+      manifest,
+      ({ file, chunk }) => components.writer.has(file, chunk),
+      init,
+    );
+    for (const [peerId, lacks] of sources) {
+      const indexes = [...lacks].map((path) => this.#fileIndex.get(path) ?? -1);
+      this.plan.setPeer(peerId, { lacks: new Set(indexes) });
+    }
+    this.#totalBytes = sizeOf(manifest);
+    this.#meter = new ProgressMeter(this.#totalBytes);
+    this.#lastProgress = this.#now();
+    this.#doneBytes = this.#totalBytes - components.writer.missingBytes;
+  }
+
+  /** Content arrived; whoever receives the bytes tells. */
+  received(peerId: string, bytes: number): void {
+    const now = this.#now();
+    this.#lastProgress = now;
+    this.plan.received(peerId, bytes, now);
+  }
+
+  /**
+   * Fetches everything.
+   *
+   * @throws {DaemonError} `unavailable` if a chunk could not be had from anybody, `cancelled`, or
+   *   what the disk says.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const abort = new AbortController();
+    const all = AbortSignal.any([signal, abort.signal]);
+    const ticking = this.#tick(all);
+    try {
+      await this.#fetchAll(all);
+    } finally {
+      abort.abort();
+      await Promise.all([...this.#tasks, ticking]);
+    }
+    this.#tell();
+  }
+
+  async #fetchAll(signal: AbortSignal): Promise<void> {
+    const roundWaitMs = this.#init.roundWaitMs ?? ROUND_WAIT_MS;
+    this.#lastProgress = this.#now();
+    let rounds = 0;
+    while (this.plan.left > 0) {
+      signal.throwIfAborted();
+      if (this.#failure) throw this.#failure;
+      if (this.plan.exhausted) await this.#fetchWhole(this.plan.exhausted, signal);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#wake = resolve;
+      this.#pump(signal);
+      if (this.#now() - this.#lastProgress > roundWaitMs) {
+        if (++rounds >= MAX_RETRIES) throw this.#noPeers();
+        this.#lastProgress = this.#now();
+        this.plan.wakeAll();
+      } else if (this.#tasks.size === 0 && this.plan.nextWake(this.#now()) !== undefined) {
+        // Everybody failed lately; better to ask one of them than nobody.
+        await pause(Math.min(1_000, roundWaitMs / 4), signal);
+        this.plan.wakeAll();
+        continue;
+      }
+      await Promise.race([promise, pause(this.#tasks.size > 0 ? 250 : 100, signal)]);
+    }
+    if (this.#failure) throw this.#failure;
+  }
+
+  #pump(signal: AbortSignal): void {
+    if (this.plan.exhausted) return;
+    const now = this.#now();
+    const { peers } = this.plan;
+    for (let isGiven = true; isGiven;) {
+      isGiven = false;
+      for (const peerId of peers) {
+        const chunk = this.plan.next(peerId, now);
+        if (!chunk) continue;
+        isGiven = true;
+        const task = this.#fetch(chunk, peerId, signal).finally(() => {
+          this.#tasks.delete(task);
+          this.#wake();
+        });
+        this.#tasks.add(task);
+      }
+    }
+  }
+
+  // Never rejects: what goes wrong is noted in the plan, or ends the download.
+  async #fetch(chunk: Chunk, peerId: string, signal: AbortSignal): Promise<void> {
+    const abort = new AbortController();
+    const flying = this.#flying.get(chunk) ?? new Map<string, AbortController>();
+    this.#flying.set(chunk, flying.set(peerId, abort));
+    const buffer = this.#buffers.take();
+    try {
+      const bytes = buffer.subarray(0, chunk.length);
+      const both = AbortSignal.any([signal, abort.signal]);
+      const isGood = await this.#fetchBytes(chunk, peerId, bytes, both);
+      if (isGood && !abort.signal.aborted) await this.#keep(chunk, peerId, bytes);
+    } finally {
+      this.#buffers.give(buffer);
+      flying.delete(peerId);
+      if (flying.size === 0) this.#flying.delete(chunk);
+    }
+  }
+
+  // Hashed part by part while it comes: the bytes are still in the processor's cache then.
+  async #fetchBytes(
+    chunk: Chunk,
+    peerId: string,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { manifest } = this.#init;
+    const entry = manifest.files[chunk.file];
+    if (!entry) return false;
+    try {
+      const hash = createHash("sha256");
+      const place = { id: manifest.id, path: entry.path, offset: chunk.chunk * CHUNK_BYTES };
+      await this.#components.client.fetchChunk(peerId, place, bytes, signal, (part) => {
+        hash.update(part);
+      });
+      if (hash.digest("hex") === entry.chunks[chunk.chunk]) return true;
+      this.#components.onBadChunk?.(peerId);
+      throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
+    } catch (error) {
+      const isOurs = signal.aborted || this.#lostIt(peerId, error);
+      log.debug("A chunk did not come", { peerId, path: entry.path, error });
+      this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
+      if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
+      return false;
+    }
+  }
+
+  // One that fetches the item itself may have a chunk no more; what it has is asked again.
+  #lostIt(peerId: string, error: unknown): boolean {
+    const isLost = error instanceof PeerRefusal && error.errorClass === "NotFound" &&
+      !this.#init.sources.has(peerId);
+    if (isLost) this.plan.setPeer(peerId, { bitmaps: new Map() });
+    return isLost;
+  }
+
+  async #keep(chunk: Chunk, peerId: string, bytes: Uint8Array): Promise<void> {
+    const { writer } = this.#components;
+    if (writer.has(chunk.file, chunk.chunk)) {
+      this.plan.failed(chunk, peerId, this.#now(), true);
+      return;
+    }
+    try {
+      await writer.write(chunk, bytes);
+    } catch (failure) {
+      this.#failure ??= failure;
+      this.plan.failed(chunk, peerId, this.#now(), true);
+      return;
+    }
+    this.#doneBytes += chunk.length;
+    for (const other of this.plan.done(chunk, peerId, this.#now())) {
+      this.#flying.get(chunk)?.get(other)?.abort();
+    }
+  }
+
+  // The last resort: the whole file from anybody, written from its beginning.
+  async #fetchWhole(chunk: Chunk, signal: AbortSignal): Promise<void> {
+    await Promise.all(this.#tasks);
+    const { manifest } = this.#init;
+    const { client, writer } = this.#components;
+    const entry = manifest.files[chunk.file];
+    if (!entry) throw this.#noPeers();
+    let last: unknown;
+    for (const peerId of this.plan.peers) {
+      signal.throwIfAborted();
+      try {
+        await writer.restart(chunk.file);
+        await client.fetchFile(peerId, { id: manifest.id, ...entry }, async (index, bytes) => {
+          if (!sameHash(await digest(bytes), fromHex(entry.chunks[index] ?? ""))) {
+            this.#components.onBadChunk?.(peerId);
+            throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
+          }
+          await writer.write({ ...chunk, chunk: index, length: bytes.byteLength }, bytes);
+        }, signal);
+        const wholeFile = this.plan.chunks.filter(({ file }) => file === chunk.file);
+        for (const one of wholeFile) this.plan.done(one, peerId, this.#now());
+        this.plan.forgive();
+        this.#doneBytes = this.#totalBytes - writer.missingBytes;
+        return;
+      } catch (failure) {
+        signal.throwIfAborted();
+        last = failure;
+      }
+    }
+    throw new DaemonError(
+      "unavailable",
+      `Cannot fetch ${JSON.stringify(entry.path)} of "${manifest.id}" from any of ` +
+        `${this.plan.peers.length} peers: ${messageOf(last)}`,
+      { cause: last },
+    );
+  }
+
+  async #tick(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#tell();
+      await this.#lookForPeers(signal).catch((error) => log.debug("No peers found", { error }));
+      await pause(TICK_MS, signal);
+    }
+  }
+
+  async #lookForPeers(signal: AbortSignal): Promise<void> {
+    const now = this.#now();
+    const known = new Set(this.plan.peers);
+    const due: string[] = [];
+    for (const { peerId, hasVersion } of this.#components.peers()) {
+      if (this.#init.sources.has(peerId)) continue;
+      if (hasVersion) this.plan.setPeer(peerId);
+      else if (now >= (this.#polledAt.get(peerId) ?? 0) && due.length < MAX_POLLED_PEERS) {
+        due.push(peerId);
+      }
+    }
+    await Promise.all(due.map(async (peerId) => {
+      this.#polledAt.set(peerId, now + (known.has(peerId) ? 0 : REPOLL_MS));
+      const { manifest } = this.#init;
+      try {
+        const have = await this.#components.client.getHave(peerId, manifest.id, signal);
+        if (have.version !== manifest.version) return this.plan.removePeer(peerId);
+        this.#polledAt.set(peerId, 0);
+        this.plan.setPeer(peerId, { bitmaps: bitmapsOf(have, manifest, this.#fileIndex) });
+      } catch (failure) {
+        if (failure instanceof PeerRefusal && known.has(peerId)) this.plan.removePeer(peerId);
+      }
+    }));
+    this.#wake();
+  }
+
+  #tell(): void {
+    const progress = this.#meter.read(this.#doneBytes, this.#now());
+    this.#components.onProgress({ ...progress, peers: this.plan.peers.length });
+  }
+
+  #now(): number {
+    return this.#components.clock.monotonic();
+  }
+
+  #noPeers(): DaemonError {
+    return new DaemonError(
+      "unavailable",
+      `Cannot fetch "${this.#init.manifest.id}": no peer that has version ` +
+        `"${this.#init.manifest.version}" can be reached; what came so far is kept`,
+    );
+  }
+}

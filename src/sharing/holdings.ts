@@ -1,0 +1,28 @@
+/** What peers that still fetch an item have of it. */
+import { DaemonError } from "../core/mod.ts";
+import type { Manifest } from "./manifest.ts";
+import { type Have, PeerRefusal } from "./messages.ts";
+import { chunkCount } from "./names.ts";
+
+/** A peer's chunks by the index of their file; files that the manifest does not name are passed over. */
+export function bitmapsOf(
+  { files }: Have,
+  manifest: Manifest,
+  fileIndex: ReadonlyMap<string, number>,
+): Map<number, Uint8Array> {
+  const bitmaps = new Map<number, Uint8Array>();
+  for (const { path, bitmap } of files) {
+    const index = fileIndex.get(path);
+    const size = index === undefined ? 0 : manifest.files[index]?.size ?? 0;
+    if (index !== undefined) {
+      bitmaps.set(index, bitmap.subarray(0, Math.ceil(chunkCount(size) / 8)));
+    }
+  }
+  return bitmaps;
+}
+
+/** Busy, or away for the moment: nothing that counts against a chunk. */
+export function isGone(error: unknown): boolean {
+  if (error instanceof PeerRefusal) return error.errorClass === "Busy";
+  return error instanceof DaemonError && ["unavailable", "aborted"].includes(error.code);
+}

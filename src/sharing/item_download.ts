@@ -1,0 +1,170 @@
+/** One download from its first step to the sentinel, contract 5.3. */
+import { join } from "node:path";
+import { type Clock, DaemonError } from "../core/mod.ts";
+import { ChunkWriter } from "./chunk_writer.ts";
+import type { PlanStrategy } from "./planned.ts";
+import { Downloader, type DownloaderComponents } from "./downloader.ts";
+import { diskError, type Files, isMissing, removeIfThere, replaceFile } from "./files.ts";
+import type { LocalItems } from "./local_items.ts";
+import type { MergedManifest } from "./manifest_merge.ts";
+import type { Have } from "./messages.ts";
+import { SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
+import { bitmapHas, type ServedFile } from "./peer_server.ts";
+import type { DownloadProgress } from "./progress.ts";
+import type { IndexedFile, IndexStore } from "./store.ts";
+
+/** What {@link ItemDownload} uses. */
+export interface ItemDownloadComponents {
+  readonly files: Files;
+  readonly store: IndexStore;
+  readonly clock: Clock;
+  readonly client: DownloaderComponents["client"];
+  readonly local: Pick<LocalItems, "fetched" | "rootOf">;
+  readonly peers: DownloaderComponents["peers"];
+  /** The files are there at their full size. */
+  onBegin(): void;
+  onProgress(progress: DownloadProgress): void;
+  onBadChunk(peerId: string): void;
+}
+
+/** What is fetched, and how. */
+export interface ItemDownloadInit extends MergedManifest {
+  readonly selfId: string;
+  readonly strategy?: PlanStrategy;
+  readonly roundWaitMs?: number;
+}
+
+/** A download that runs, and what of it can be served already. */
+export class ItemDownload {
+  readonly #components: ItemDownloadComponents;
+  readonly #init: ItemDownloadInit;
+  readonly #root: string;
+  readonly #writer: ChunkWriter;
+  readonly #fileIndex: ReadonlyMap<string, number>;
+  #downloader: Downloader | undefined;
+
+  constructor(components: ItemDownloadComponents, init: ItemDownloadInit) {
+    this.#components = components;
+    this.#init = init;
+    this.#root = components.local.rootOf(init.manifest.id);
+    this.#writer = new ChunkWriter(components, { root: this.#root, manifest: init.manifest });
+    this.#fileIndex = new Map(init.manifest.files.map(({ path }, index) => [path, index]));
+  }
+
+  /**
+   * Fetches the item. Whatever fails, the earlier sentinel does not come back: what is in the
+   * folder may be of two versions. Verified chunks stay for the next attempt.
+   *
+   * @throws {DaemonError} `resource_exhausted` before anything was changed if the disk has no room.
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { files } = this.#components;
+    const { manifest } = this.#init;
+    if (!manifest.files.some(({ path }) => path === SENTINEL)) {
+      throw new DaemonError(
+        "failed_precondition",
+        `Cannot fetch "${manifest.id}": it has no sentinel`,
+      );
+    }
+    try {
+      if (!await files.facts(this.#root)) await files.makeFolder(this.#root);
+      const before = this.#components.store.files(manifest.id);
+      const wasFetched = this.#components.store.item(manifest.id)?.isFetched ?? false;
+      await this.#writer.resume(signal);
+      await this.#writer.checkSpace();
+      await this.#park();
+      await this.#fetch(signal);
+      await this.#commit(wasFetched ? before : []);
+    } catch (failure) {
+      await this.#writer.close();
+      await this.#sweep();
+      signal.throwIfAborted();
+      throw diskError(`fetch "${manifest.id}"`, failure);
+    }
+  }
+
+  /** Content arrived. */
+  received(peerId: string, bytes: number): void {
+    this.#downloader?.received(peerId, bytes);
+  }
+
+  /** Which chunks can be served. */
+  have(): Have {
+    const { manifest } = this.#init;
+    const files = manifest.files.map(({ path }, index) => ({
+      path,
+      bitmap: this.#writer.bitmaps[index] ?? new Uint8Array(),
+    }));
+    const some = files.filter(({ bitmap }) => bitmap.some((byte) => byte !== 0));
+    return { version: manifest.version, files: some.filter(({ path }) => path !== SENTINEL) };
+  }
+
+  /** A file of which some chunks can be served. */
+  file(path: string): ServedFile | undefined {
+    const index = this.#fileIndex.get(path);
+    const entry = index === undefined ? undefined : this.#init.manifest.files[index];
+    const bitmap = index === undefined ? undefined : this.#writer.bitmaps[index];
+    if (!entry || !bitmap || path === SENTINEL) return undefined;
+    return {
+      absolutePath: join(this.#root, ...path.split("/")),
+      size: entry.size,
+      mtimeMs: undefined,
+      hasRange: (offset, length) => bitmapHas(bitmap, offset, length),
+    };
+  }
+
+  async #park(): Promise<void> {
+    const { files } = this.#components;
+    try {
+      await files.rename(join(this.#root, SENTINEL), join(this.#root, SENTINEL_PARKED));
+    } catch (failure) {
+      if (!isMissing(failure)) throw failure;
+    }
+    await files.syncFolder(this.#root);
+  }
+
+  async #fetch(signal: AbortSignal): Promise<void> {
+    const { clock, client, peers, onProgress, onBadChunk } = this.#components;
+    await this.#writer.prepare(signal);
+    this.#components.onBegin();
+    this.#downloader = new Downloader({
+      ...{ clock, client, writer: this.#writer },
+      peers: () => peers(),
+      onProgress: (progress) => onProgress(progress),
+      onBadChunk: (peerId) => onBadChunk(peerId),
+    }, this.#init);
+    await this.#downloader.run(signal);
+  }
+
+  async #commit(before: readonly IndexedFile[]): Promise<void> {
+    const { files, local } = this.#components;
+    const { manifest } = this.#init;
+    const times = await this.#writer.finish();
+    await this.#removeStale(before);
+    const sentinel = join(this.#root, SENTINEL);
+    const bytes = this.#writer.sentinel ?? new Uint8Array();
+    await replaceFile(files, sentinel, join(this.#root, SENTINEL_TEMP), bytes);
+    local.fetched(manifest, times, (await files.facts(sentinel))?.mtimeMs ?? 0);
+    if (await removeIfThere(files, join(this.#root, SENTINEL_PARKED))) {
+      await files.syncFolder(this.#root);
+    }
+  }
+
+  // Files that the version before brought and nobody changed since; all others are their owner's.
+  async #removeStale(before: readonly IndexedFile[]): Promise<void> {
+    const { files } = this.#components;
+    for (const { path, size, mtimeMs } of before) {
+      if (this.#fileIndex.has(path) || path === SENTINEL) continue;
+      const absolute = join(this.#root, ...path.split("/"));
+      const facts = await files.facts(absolute);
+      const isOurs = facts?.kind === "file" && facts.size === size && facts.mtimeMs === mtimeMs;
+      if (isOurs) await removeIfThere(files, absolute);
+    }
+  }
+
+  async #sweep(): Promise<void> {
+    for (const name of [SENTINEL_TEMP, SENTINEL_PARKED]) {
+      await removeIfThere(this.#components.files, join(this.#root, name)).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** What is known of one item in the library's folder. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { BACKUP, CHUNK_BYTES, INSTALLING, INTENT, INTENT_TEMP } from "./names.ts";
+import { SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
+import type { FoundFile, FoundItem } from "./scanner.ts";
+import type { IndexedItem } from "./store.ts";
+
+/** Small files that are hashed at a time. */
+const HASH_GROUP = 32;
+const LEFTOVERS = new Set([INTENT_TEMP, INSTALLING, BACKUP, SENTINEL_TEMP, SENTINEL_PARKED]);
+
+/** An item in the library's folder. */
+export interface LocalItem {
+  readonly id: string;
+  /** Empty while it is not downloaded. */
+  readonly version: string;
+  readonly size: number;
+  readonly files: number;
+  readonly downloaded: boolean;
+  readonly installed: boolean;
+  /** Every file is hashed, so that the item is announced. */
+  readonly isHashed: boolean;
+  /** Files that cannot be shared, and why. */
+  readonly skipped: FoundItem["skipped"];
+}
+
+/** Small files together, because each costs more waiting than reading; a large one alone. */
+export function* hashGroups(files: readonly FoundFile[]): Generator<FoundFile[]> {
+  let group: FoundFile[] = [];
+  for (const file of files) {
+    group.push(file);
+    if (group.length < HASH_GROUP && file.size < CHUNK_BYTES / 4) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}
+
+/** Whether a folder shows that something was not finished. */
+export function isUnfinished(root: string): boolean {
+  let names: string[];
+  try {
+    names = readdirSync(root);
+  } catch {
+    return false;
+  }
+  if (names.some((name) => LEFTOVERS.has(name))) return true;
+  if (!names.includes(INTENT)) return false;
+  try {
+    return JSON.parse(readFileSync(join(root, INTENT), "utf8")).state !== "None";
+  } catch {
+    return true; // a log that cannot be read is looked at as well
+  }
+}
+
+/** An item as lists show it. */
+export function localItem(item: IndexedItem, skipped: FoundItem["skipped"]): LocalItem {
+  const { id, version, size, files, installed, isHashed } = item;
+  return { id, version, size, files, installed, isHashed, skipped, downloaded: isDownloaded(item) };
+}
+
+// Items without a sentinel are kept in the index for what is installed of them.
+function isDownloaded({ sentinelMtimeMs }: IndexedItem): boolean {
+  return sentinelMtimeMs > 0;
+}
+
+/** Whether a list would show no difference. */
+export function isEqual(a: LocalItem, b: LocalItem): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,73 @@
+import type { Catalog } from "./catalog.ts";
+import type { LocalItem } from "./local_item.ts";
+import { compareVersions } from "./names.ts";
+import type { ItemActivity } from "./operation_gate.ts";
+import type { LatestItem } from "./peer_items.ts";
+
+/** An item as a list shows it. */
+export interface ListedItem {
+  readonly id: string;
+  readonly name: string;
+  /** The newest version that anybody has; empty for one that nobody has complete. */
+  readonly version: string;
+  /** Of the newest version. */
+  readonly size: number;
+  /** Here. */
+  readonly downloaded: boolean;
+  readonly installed: boolean;
+  readonly localVersion?: string;
+  /** Peers that have the newest version. */
+  readonly peers: number;
+  /** Peers have a newer version than we. */
+  readonly canUpdate: boolean;
+  readonly activity?: ItemActivity;
+  /** Why nothing can be done with it. */
+  readonly problem?: string;
+}
+
+/** What a list is made of. */
+export interface MergeInput {
+  readonly local: readonly LocalItem[];
+  readonly remote: ReadonlyMap<string, LatestItem>;
+  readonly catalog: Pick<Catalog, "has" | "nameOf">;
+  activityOf(id: string): ItemActivity | undefined;
+  problemOf(id: string): string | undefined;
+}
+
+/** One list of what peers have and what is here, by id; items outside the catalog are left out. */
+export async function mergeItems(input: MergeInput): Promise<ListedItem[]> {
+  const locals = new Map(input.local.map((item) => [item.id, item]));
+  const items: ListedItem[] = [];
+  for (const id of new Set([...locals.keys(), ...input.remote.keys()])) {
+    if (!await input.catalog.has(id)) continue;
+    items.push(await merged(id, locals.get(id), input));
+  }
+  return items.sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+async function merged(
+  id: string,
+  local: LocalItem | undefined,
+  input: MergeInput,
+): Promise<ListedItem> {
+  const remote = input.remote.get(id);
+  const own = local?.downloaded ? local : undefined;
+  const order = !own ? 1 : !remote ? -1 : compareVersions(remote.version, own.version);
+  const newest = remote && order >= 0 ? remote : own ?? remote;
+  const name = await input.catalog.nameOf(id);
+  const activity = input.activityOf(id);
+  const problem = input.problemOf(id);
+  return {
+    id,
+    name: name === id ? remote?.name || id : name,
+    version: newest?.version ?? "",
+    size: newest?.size ?? local?.size ?? 0,
+    downloaded: own !== undefined,
+    installed: local?.installed ?? false,
+    ...(own ? { localVersion: own.version } : {}),
+    peers: remote && newest?.version === remote.version ? remote.peers.length : 0,
+    canUpdate: own !== undefined && remote !== undefined && order > 0,
+    ...(activity ? { activity } : {}),
+    ...(problem === undefined ? {} : { problem }),
+  };
+}

@@ -1,0 +1,91 @@
+import { DaemonError } from "../core/mod.ts";
+
+/** What an item may be busy with. */
+export type ItemActivity =
+  | "downloading"
+  | "installing"
+  | "updating"
+  | "uninstalling"
+  | "adding"
+  | "verifying"
+  | "repairing";
+
+/** An item that is busy. */
+export interface ItemOperation {
+  readonly id: string;
+  readonly activity: ItemActivity;
+  readonly signal: AbortSignal;
+}
+
+interface Running extends ItemOperation {
+  activity: ItemActivity;
+  readonly abort: AbortController;
+  readonly done: Promise<void>;
+}
+
+/** At most one operation an item, contract 5.3; whoever watches the folder waits for its end. */
+export class OperationGate {
+  readonly #running = new Map<string, Running>();
+  readonly #onEnd: (id: string) => void;
+
+  /** @param onEnd Told after an operation of an item ended, whatever its outcome. */
+  constructor(onEnd: (id: string) => void = () => undefined) {
+    this.#onEnd = onEnd;
+  }
+
+  /** What an item is busy with. */
+  activityOf(id: string): ItemActivity | undefined {
+    return this.#running.get(id)?.activity;
+  }
+
+  /** Items that are busy. */
+  list(): { readonly id: string; readonly activity: ItemActivity }[] {
+    return [...this.#running.values()].map(({ id, activity }) => ({ id, activity }));
+  }
+
+  /**
+   * Runs an operation of an item.
+   *
+   * @param work May name another activity as it goes on.
+   * @throws {DaemonError} `failed_precondition` (Busy) if the item has one already.
+   */
+  async run<T>(
+    id: string,
+    activity: ItemActivity,
+    work: (signal: AbortSignal, goOn: (activity: ItemActivity) => void) => Promise<T>,
+  ): Promise<T> {
+    const busy = this.#running.get(id);
+    if (busy) {
+      throw new DaemonError(
+        "failed_precondition",
+        `Busy: cannot begin ${activity} "${id}" while it is ${busy.activity}; wait for its end or cancel it`,
+      );
+    }
+    const abort = new AbortController();
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const running: Running = { id, activity, abort, done, signal: abort.signal };
+    this.#running.set(id, running);
+    try {
+      return await work(abort.signal, (next) => running.activity = next);
+    } finally {
+      this.#running.delete(id);
+      resolve();
+      this.#onEnd(id);
+    }
+  }
+
+  /** Aborts the operation of an item and waits for its end. @returns Whether there was one. */
+  async cancel(id: string, reason = "it was cancelled"): Promise<boolean> {
+    const running = this.#running.get(id);
+    if (!running) return false;
+    running.abort.abort(new DaemonError("cancelled", `Cannot go on with "${id}": ${reason}`));
+    await running.done;
+    return true;
+  }
+
+  /** Aborts everything and waits. */
+  async cancelAll(): Promise<void> {
+    const ids = [...this.#running.keys()];
+    await Promise.all(ids.map((id) => this.cancel(id, "the daemon stops")));
+  }
+}

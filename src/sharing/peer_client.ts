@@ -1,0 +1,243 @@
+import { Buffer } from "node:buffer";
+import { type Clock, DaemonError } from "../core/mod.ts";
+import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
+import type { Manifest } from "./manifest.ts";
+import { ManifestReader, readListMessage } from "./manifest_text.ts";
+import { broken, checkRefusal, frame, FrameReader, type Game, GameJson } from "./messages.ts";
+import { type Have, type HaveFile, LIBRARY_PROTOCOL, MAX_SMALL_ANSWER_BYTES } from "./messages.ts";
+import type { Request } from "./messages.ts";
+import { CHUNK_BYTES, isItemId, itemPathProblem } from "./names.ts";
+import type { RateLimits } from "./rate_limit.ts";
+import { MAX_FILES } from "./scanner.ts";
+
+/** Longest wait for the answer to a ping, contract 5.5. */
+export const PING_TIMEOUT_MS = 5_000;
+/** Longest wait for a list or a manifest, from its first byte to its last. */
+export const LIST_TIMEOUT_MS = 60_000;
+/** A peer that sends nothing for so long has stalled. */
+export const STALL_MS = 10_000;
+/** Most items one peer lists. */
+export const MAX_LISTED_GAMES = 100_000;
+/** Unread bytes of one stream: a chunk and its frame fit. */
+const MAX_UNREAD_BYTES = CHUNK_BYTES + 65_536;
+/** What comes before the bytes of a chunk, and the protocol's own talk. */
+const FRAME_BYTES = 4_096;
+/** The same for answers that are read as they come. */
+const MAX_UNREAD_LIST_BYTES = 40 * 1_024 * 1_024;
+
+/** What {@link PeerClient} uses. */
+export interface PeerClientComponents {
+  readonly streams: Pick<ProtocolStreams, "open">;
+  readonly clock: Pick<Clock, "after">;
+  readonly downloads: Pick<RateLimits, "take">;
+  /** Told of every byte of content that came from a peer. */
+  readonly onBytes?: (peerId: string, count: number) => void;
+}
+
+/** Asks peers, one stream a question. */
+export class PeerClient {
+  readonly #components: PeerClientComponents;
+  readonly #stallMs: number;
+
+  /** @param init.stallMs Longest silence within an answer. @default {10_000} */
+  constructor(components: PeerClientComponents, init: { stallMs?: number } = {}) {
+    this.#components = components;
+    this.#stallMs = init.stallMs ?? STALL_MS;
+  }
+
+  /** Whether a peer is there. @throws when it does not answer. */
+  async ping(peerId: string, signal: AbortSignal): Promise<void> {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(PING_TIMEOUT_MS)]);
+    await this.#ask(peerId, { Ping: {} }, deadline, async (reader) => {
+      const answer = await reader.message(MAX_SMALL_ANSWER_BYTES, deadline);
+      checkRefusal(answer);
+      if (!(answer as { Pong?: unknown } | null)?.Pong) throw broken("it is no Pong");
+    });
+  }
+
+  /** The items a peer has. Entries that make no sense are passed over. */
+  async listGames(peerId: string, signal: AbortSignal): Promise<Game[]> {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+    const games: Game[] = [];
+    await this.#ask(peerId, { ListGames: {} }, deadline, async (reader) => {
+      const rest = await readListMessage(reader, deadline, (entry) => {
+        const game = GameJson.safeParse(entry);
+        if (game.success) games.push(game.data);
+        if (games.length > MAX_LISTED_GAMES) throw broken("it lists too many items");
+      });
+      checkRefusal(rest);
+    });
+    return games;
+  }
+
+  /** What an item of a peer consists of. @throws {PeerRefusal} `NotFound` … */
+  async getGame(peerId: string, id: string, signal: AbortSignal): Promise<Manifest> {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
+    const manifest = new ManifestReader(id);
+    return await this.#ask(peerId, { GetGame: { id } }, deadline, async (reader) => {
+      const rest = await readListMessage(reader, deadline, manifest.take);
+      checkRefusal(rest);
+      return manifest.finish(rest);
+    });
+  }
+
+  /** Which chunks of an item a peer has. */
+  async getHave(peerId: string, id: string, signal: AbortSignal): Promise<Have> {
+    const deadline = AbortSignal.any([signal, AbortSignal.timeout(PING_TIMEOUT_MS)]);
+    const files: HaveFile[] = [];
+    return await this.#ask(peerId, { GetHave: { id } }, deadline, async (reader) => {
+      const rest = await readListMessage(reader, deadline, (entry) => {
+        files.push(haveFile(entry));
+        if (files.length > MAX_FILES) throw broken("it has too many files");
+      });
+      checkRefusal(rest);
+      const version = (rest as { Have?: { version?: unknown } } | null)?.Have?.version;
+      if (!isItemId(id) || typeof version !== "string") throw broken("it has no version");
+      return { version, files };
+    });
+  }
+
+  /**
+   * Fetches bytes of a file into a buffer; nothing is known of their truth yet.
+   *
+   * @param onPart Given each part as it comes, in order; for a hash that is ready with the last byte.
+   * @throws {DaemonError} `data_loss` if fewer or more come, `deadline_exceeded` if the peer stalls.
+   */
+  async fetchChunk(
+    peerId: string,
+    { id, path, offset }: { id: string; path: string; offset: number },
+    buffer: Uint8Array,
+    signal: AbortSignal,
+    onPart?: (part: Uint8Array) => void,
+  ): Promise<void> {
+    const chunk = { id, path, offset, length: buffer.byteLength };
+    await this.#fetch(peerId, { GetGameFileChunk: chunk }, signal, async (reader, size, stall) => {
+      if (size !== buffer.byteLength) {
+        throw broken(`it has ${size} bytes, not ${buffer.byteLength}`);
+      }
+      await reader.fill(buffer, stall.signal, (part) => {
+        stall.reset();
+        onPart?.(part);
+        this.#components.onBytes?.(peerId, part.byteLength);
+      });
+    });
+  }
+
+  /** Fetches a whole file in pieces of one chunk, the last one shorter. */
+  async fetchFile(
+    peerId: string,
+    { id, path, size: expected }: { id: string; path: string; size: number },
+    onChunk: (index: number, bytes: Uint8Array) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const request = { GetGameFileData: { id, path } };
+    await this.#fetch(peerId, request, signal, async (reader, size, stall) => {
+      if (size !== expected) throw broken(`it has ${size} bytes, not ${expected}`);
+      for (let at = 0; at < size; at += CHUNK_BYTES) {
+        const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - at));
+        await reader.fill(buffer, stall.signal, ({ byteLength }) => {
+          stall.reset();
+          this.#components.onBytes?.(peerId, byteLength);
+        });
+        await onChunk(at / CHUNK_BYTES, buffer);
+        stall.reset();
+      }
+    }, MAX_UNREAD_LIST_BYTES);
+  }
+
+  async #fetch(
+    peerId: string,
+    request: Request,
+    signal: AbortSignal,
+    take: (reader: FrameReader, size: number, stall: Stall) => Promise<void>,
+    maxUnreadBytes = MAX_UNREAD_BYTES,
+  ): Promise<void> {
+    const stall = new Stall(this.#components.clock, this.#stallMs, signal);
+    const wanted = "GetGameFileChunk" in request ? request.GetGameFileChunk.length : CHUNK_BYTES;
+    try {
+      await this.#components.downloads.take(peerId, wanted, signal);
+      stall.reset();
+      await this.#ask(peerId, request, stall.signal, async (reader) => {
+        const answer = await reader.message(MAX_SMALL_ANSWER_BYTES, stall.signal);
+        checkRefusal(answer);
+        const size = (answer as { Data?: { size?: unknown } } | null)?.Data?.size;
+        if (typeof size !== "number") throw broken("it has no size");
+        stall.reset();
+        await take(reader, size, stall);
+        await reader.end(stall.signal);
+      }, maxUnreadBytes);
+    } finally {
+      stall.end();
+    }
+  }
+
+  async #ask<T>(
+    peerId: string,
+    request: Request,
+    signal: AbortSignal,
+    read: (reader: FrameReader) => Promise<T>,
+    maxUnreadBytes = MAX_UNREAD_LIST_BYTES,
+  ): Promise<T> {
+    const isChunk = "GetGameFileChunk" in request;
+    const expectedBytes = isChunk ? request.GetGameFileChunk.length + FRAME_BYTES : 0;
+    const options = { signal, maxUnreadBytes, expectedBytes };
+    const stream: ByteStream = await this.#components.streams.open(
+      peerId,
+      LIBRARY_PROTOCOL,
+      options,
+    );
+    try {
+      await stream.write(frame(request), signal);
+      await stream.closeWrite(signal);
+      return await read(new FrameReader(stream));
+    } catch (failure) {
+      stream.abort(failure as Error);
+      throw failure;
+    }
+  }
+}
+
+// Ends a fetch once nothing has come for a while.
+class Stall {
+  readonly signal: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #clock: Pick<Clock, "after">;
+  readonly #ms: number;
+  #timer: { cancel(): void } | undefined;
+  #isFresh = true;
+
+  constructor(clock: Pick<Clock, "after">, ms: number, signal: AbortSignal) {
+    this.#clock = clock;
+    this.#ms = ms;
+    this.signal = AbortSignal.any([signal, this.#abort.signal]);
+  }
+
+  // A timer for each of thousands of pieces would cost more than the pieces.
+  reset(): void {
+    this.#isFresh = true;
+    this.#timer ??= this.#clock.after(this.#ms / 2, () => this.#look());
+  }
+
+  end(): void {
+    this.#timer?.cancel();
+  }
+
+  #look(): void {
+    this.#timer = undefined;
+    if (this.#isFresh) {
+      this.#isFresh = false;
+      this.#timer = this.#clock.after(this.#ms / 2, () => this.#look());
+      return;
+    }
+    const problem = `nothing came for ${this.#ms} ms`;
+    this.#abort.abort(new DaemonError("deadline_exceeded", `Cannot go on with a peer: ${problem}`));
+  }
+}
+
+function haveFile(entry: unknown): HaveFile {
+  const { path, bitmap } = (entry ?? {}) as Record<string, unknown>;
+  if (typeof path !== "string" || itemPathProblem(path) || typeof bitmap !== "string") {
+    throw broken("it tells of no file");
+  }
+  return { path, bitmap: new Uint8Array(Buffer.from(bitmap, "base64")) };
+}

@@ -1,0 +1,174 @@
+import { type Clock, guard, logger, type Timer } from "../core/mod.ts";
+import type { Game } from "./messages.ts";
+import { compareVersions } from "./names.ts";
+import type { PeerClient } from "./peer_client.ts";
+
+/** Between two pings of a peer, contract 5.5. */
+export const PING_INTERVAL_MS = 10_000;
+/** A peer that misses so many pings is gone, contract 5.5. */
+export const MAX_MISSES = 3;
+/** A peer that is silent for so long is gone, contract 5.5; a second early, to be done in time. */
+export const MAX_SILENCE_MS = 29_000;
+/** Peers whose lists are kept. */
+const MAX_LIBRARY_PEERS = 1_024;
+
+/** The newest version of an item among peers. */
+export interface LatestItem extends Game {
+  /** Peers that have this version. */
+  readonly peers: readonly string[];
+}
+
+interface Entry {
+  games: ReadonlyMap<string, Game>;
+  seenAt: number;
+  misses: number;
+  isAsking: boolean;
+}
+
+/** What {@link PeerItems} uses. */
+export interface PeerItemsComponents {
+  readonly clock: Clock;
+  readonly client: Pick<PeerClient, "ping" | "listGames">;
+  /** Told what became of peers and their lists. */
+  onJoined(peerId: string): void;
+  onLeft(peerId: string): void;
+  onListed(peerId: string): void;
+}
+
+const log = logger("sharing");
+
+/** What peers have: asked when they appear and every ten seconds; a silent peer is forgotten. */
+export class PeerItems {
+  readonly #components: PeerItemsComponents;
+  readonly #peers = new Map<string, Entry>();
+  #timers: Timer[] = [];
+  #abort = new AbortController();
+
+  constructor(components: PeerItemsComponents) {
+    this.#components = components;
+  }
+
+  /** Begins to ping. */
+  start(): void {
+    const { clock } = this.#components;
+    this.#abort = new AbortController();
+    const pingAll = () => {
+      for (const peerId of this.#peers.keys()) guard("ping a peer", () => this.#ask(peerId));
+    };
+    this.#timers = [
+      clock.every(PING_INTERVAL_MS, pingAll),
+      clock.every(1_000, () => this.#prune()),
+    ];
+  }
+
+  /** Ends everything; safe to call twice. */
+  stop(): void {
+    this.#abort.abort();
+    for (const timer of this.#timers.splice(0)) timer.cancel();
+    this.#peers.clear();
+  }
+
+  /** Peers that share a library. */
+  get count(): number {
+    return this.#peers.size;
+  }
+
+  /** Their ids. */
+  ids(): string[] {
+    return [...this.#peers.keys()];
+  }
+
+  /** A peer speaks the protocol: its list is asked for. */
+  joined(peerId: string): void {
+    if (this.#peers.has(peerId)) return;
+    if (this.#peers.size >= MAX_LIBRARY_PEERS) return;
+    const seenAt = this.#components.clock.monotonic();
+    this.#peers.set(peerId, { games: new Map(), seenAt, misses: 0, isAsking: false });
+    this.#components.onJoined(peerId);
+    guard("ask a peer for its list", () => this.#ask(peerId));
+  }
+
+  /** A peer's last connection closed. */
+  left(peerId: string): void {
+    if (this.#peers.delete(peerId)) this.#components.onLeft(peerId);
+  }
+
+  /** Asks every peer for its list now. */
+  async refresh(): Promise<void> {
+    await Promise.all(this.ids().map((peerId) => this.#ask(peerId).catch(() => undefined)));
+  }
+
+  /** The version of an item that a peer listed. */
+  versionOf(peerId: string, id: string): string | undefined {
+    const game = this.#peers.get(peerId)?.games.get(id);
+    return game?.downloaded ? game.version : undefined;
+  }
+
+  /** The newest version of an item, if any peer has one. */
+  latest(id: string): LatestItem | undefined {
+    let latest: LatestItem | undefined;
+    for (const [peerId, { games }] of this.#peers) {
+      const game = games.get(id);
+      if (game?.downloaded) latest = newer(latest, game, peerId);
+    }
+    return latest;
+  }
+
+  /** The newest version of every item. */
+  all(): Map<string, LatestItem> {
+    const all = new Map<string, LatestItem>();
+    for (const [peerId, { games }] of this.#peers) {
+      for (const [id, game] of games) {
+        if (game.downloaded) all.set(id, newer(all.get(id), game, peerId));
+      }
+    }
+    return all;
+  }
+
+  async #ask(peerId: string): Promise<void> {
+    const entry = this.#peers.get(peerId);
+    if (!entry || entry.isAsking) return;
+    entry.isAsking = true;
+    const { client, clock } = this.#components;
+    try {
+      await client.ping(peerId, this.#abort.signal);
+      entry.misses = 0;
+      entry.seenAt = clock.monotonic();
+      const games = await client.listGames(peerId, this.#abort.signal);
+      entry.seenAt = clock.monotonic();
+      const before = entry.games;
+      entry.games = new Map(games.map((game) => [game.id, game]));
+      if (isChanged(before, entry.games)) this.#components.onListed(peerId);
+    } catch (error) {
+      entry.misses++;
+      log.debug("A peer does not answer", { peerId, misses: entry.misses, error });
+      if (entry.misses >= MAX_MISSES) this.left(peerId);
+    } finally {
+      entry.isAsking = false;
+    }
+  }
+
+  #prune(): void {
+    const now = this.#components.clock.monotonic();
+    for (const [peerId, { seenAt }] of this.#peers) {
+      if (now - seenAt >= MAX_SILENCE_MS) this.left(peerId);
+    }
+  }
+}
+
+function newer(latest: LatestItem | undefined, game: Game, peerId: string): LatestItem {
+  const order = latest ? compareVersions(game.version, latest.version) : 1;
+  if (!latest || order > 0) return { ...game, peers: [peerId] };
+  return order === 0 ? { ...latest, peers: [...latest.peers, peerId] } : latest;
+}
+
+function isChanged(before: ReadonlyMap<string, Game>, after: ReadonlyMap<string, Game>): boolean {
+  if (before.size !== after.size) return true;
+  for (const [id, game] of after) {
+    const old = before.get(id);
+    if (!old || old.version !== game.version || old.size !== game.size || old.name !== game.name) {
+      return true;
+    }
+  }
+  return false;
+}

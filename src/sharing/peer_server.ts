@@ -1,0 +1,278 @@
+import { join } from "node:path";
+import { logger } from "../core/mod.ts";
+import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
+import { BufferPool } from "./buffer_pool.ts";
+import { type Files, isMissing, type OpenFile } from "./files.ts";
+import type { FileEntry, Manifest } from "./manifest.ts";
+import { manifestPieces, writePieces } from "./manifest_text.ts";
+import { type ErrorClass, frame, type Game, type Have } from "./messages.ts";
+import { LIBRARY_PROTOCOL, MAX_REQUEST_BYTES, type Request } from "./messages.ts";
+import { CHUNK_BYTES } from "./names.ts";
+import { armed, haveMessage, readRequest, REQUEST_TIMEOUT_MS } from "./requests.ts";
+import type { RateLimits } from "./rate_limit.ts";
+
+/** Streams a peer may have at a time, contract 5.2. */
+export const MAX_STREAMS_PER_PEER = 8;
+/** Streams of all peers, contract 5.2. */
+export const MAX_STREAMS = 32;
+/** Bytes read from disk at a time. */
+const READ_BYTES = 512 * 1_024;
+/** Bytes given to the stream at a time. */
+const WRITE_BYTES = 65_536;
+
+/** A file that may be served: only bytes that were verified. */
+export interface ServedFile {
+  readonly absolutePath: string;
+  readonly size: number;
+  /** The file is served only while it has this time; undefined while it is being fetched. */
+  readonly mtimeMs: number | undefined;
+  /** Whether bytes are there, for an item that is still being fetched. */
+  hasRange(offset: number, length: number): boolean;
+}
+
+/** What the library gives to the server. */
+export interface ServedItems {
+  /** Items in the catalog that are downloaded and hashed. */
+  games(): Promise<Game[]>;
+  manifest(id: string): Promise<Manifest | undefined>;
+  have(id: string): Promise<Have | undefined>;
+  /** By the manifest, not by the file system. */
+  file(id: string, path: string): Promise<ServedFile | undefined>;
+  /** A file is not as it was hashed. */
+  changed(id: string): void;
+}
+
+/** What {@link PeerServer} uses. */
+export interface PeerServerComponents {
+  readonly streams: Pick<ProtocolStreams, "handle">;
+  readonly items: ServedItems;
+  readonly files: Files;
+  readonly uploads: Pick<RateLimits, "take">;
+  /** Whether a peer may ask at all: on this LAN, or trusted; trusted only if the library is private. */
+  mayAsk(peerId: string): boolean;
+}
+
+/** What was served since start. */
+export interface ServedCounts {
+  requests: number;
+  refused: number;
+  /** Streams that carried content. */
+  contentStreams: number;
+  bytes: number;
+}
+
+const log = logger("sharing");
+
+class Refusal {
+  constructor(readonly errorClass: ErrorClass) {}
+}
+
+/** Answers peers: lists, manifests and bytes, each on a stream of its own. */
+export class PeerServer {
+  readonly counts: ServedCounts = { requests: 0, refused: 0, contentStreams: 0, bytes: 0 };
+  readonly #components: PeerServerComponents;
+  readonly #streams = new Map<string, number>();
+  readonly #buffers = new BufferPool(READ_BYTES, MAX_STREAMS);
+  #open = 0;
+  #stop: (() => Promise<void>) | undefined;
+  #abort = new AbortController();
+
+  constructor(components: PeerServerComponents) {
+    this.#components = components;
+  }
+
+  /** Begins to answer. */
+  async start(): Promise<void> {
+    this.#abort = new AbortController();
+    // A few more than are served, so that the surplus is told "Busy" instead of being cut off.
+    const init = { maxStreams: 2 * MAX_STREAMS_PER_PEER, maxUnreadBytes: 2 * MAX_REQUEST_BYTES };
+    const answer = (stream: ByteStream) => this.#serve(stream);
+    this.#stop = await this.#components.streams.handle(LIBRARY_PROTOCOL, init, answer);
+  }
+
+  /** Ends every answer; safe to call twice. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    const stop = this.#stop;
+    this.#stop = undefined;
+    await stop?.();
+  }
+
+  async #serve(stream: ByteStream): Promise<void> {
+    const { peerId } = stream;
+    const count = this.#streams.get(peerId) ?? 0;
+    this.counts.requests++;
+    this.#streams.set(peerId, count + 1);
+    this.#open++;
+    const stall = new AbortController();
+    const signal = AbortSignal.any([this.#abort.signal, stall.signal]);
+    const watch = { touch: () => undefined as void };
+    try {
+      const isFull = count >= MAX_STREAMS_PER_PEER || this.#open > MAX_STREAMS;
+      const ends = armed(stall, REQUEST_TIMEOUT_MS, watch);
+      try {
+        await this.#answer(stream, isFull, signal, watch.touch);
+        await stream.closeWrite(signal);
+      } finally {
+        ends();
+      }
+    } catch (error) {
+      log.debug("A peer's request failed", { peerId, error });
+      stream.abort(error as Error);
+    } finally {
+      this.#open--;
+      const left = (this.#streams.get(peerId) ?? 1) - 1;
+      if (left > 0) this.#streams.set(peerId, left);
+      else this.#streams.delete(peerId);
+    }
+  }
+
+  async #answer(
+    stream: ByteStream,
+    isFull: boolean,
+    signal: AbortSignal,
+    touch: () => void,
+  ): Promise<void> {
+    const request = await readRequest(stream, signal);
+    touch();
+    try {
+      if (!request) throw new Refusal("BadRequest");
+      if (!this.#components.mayAsk(stream.peerId)) throw new Refusal("Forbidden");
+      if (isFull) throw new Refusal("Busy");
+      await this.#respond(stream, request, signal, touch);
+    } catch (failure) {
+      if (!(failure instanceof Refusal)) throw failure;
+      this.counts.refused++;
+      const { errorClass } = failure;
+      const isGame = request && "GetGame" in request && errorClass === "NotFound";
+      await stream.write(
+        frame(isGame ? { NotFound: {} } : { Error: { class: errorClass } }),
+        signal,
+      );
+    }
+  }
+
+  async #respond(
+    stream: ByteStream,
+    request: Request,
+    signal: AbortSignal,
+    touch: () => void,
+  ): Promise<void> {
+    const { items } = this.#components;
+    if ("Ping" in request) return await stream.write(frame({ Pong: {} }), signal);
+    if ("ListGames" in request) {
+      return await stream.write(frame({ Games: await items.games() }), signal);
+    }
+    if ("GetGame" in request) {
+      const manifest = await items.manifest(request.GetGame.id);
+      if (!manifest) throw new Refusal("NotFound");
+      const pieces = await manifestPieces(manifest);
+      touch();
+      return await writePieces(stream, pieces, signal);
+    }
+    if ("GetHave" in request) {
+      const have = await items.have(request.GetHave.id);
+      if (!have) throw new Refusal("NotFound");
+      return await stream.write(frame(haveMessage(have)), signal);
+    }
+    if ("GetGameFileData" in request) {
+      const { id, path } = request.GetGameFileData;
+      return await this.#send(stream, { id, path, offset: 0, length: undefined }, signal, touch);
+    }
+    await this.#send(stream, request.GetGameFileChunk, signal, touch);
+  }
+
+  async #send(
+    stream: ByteStream,
+    wanted: { id: string; path: string; offset: number; length: number | undefined },
+    signal: AbortSignal,
+    touch: () => void,
+  ): Promise<void> {
+    const { items } = this.#components;
+    const served = await items.file(wanted.id, wanted.path);
+    if (!served) throw new Refusal("NotFound");
+    const length = wanted.length ?? served.size;
+    if (wanted.offset + length > served.size) throw new Refusal("BadRequest");
+    if (!served.hasRange(wanted.offset, length)) throw new Refusal("NotFound");
+    const file = await this.#openServed(wanted.id, served);
+    try {
+      this.counts.contentStreams++;
+      await stream.write(frame({ Data: { size: length } }), signal);
+      await this.#sendBytes(stream, { ...wanted, file, length }, signal, touch);
+    } finally {
+      await file.close();
+    }
+  }
+
+  // The next piece is read while one is sent.
+  async #sendBytes(
+    stream: ByteStream,
+    { id, file, offset, length }: { id: string; file: OpenFile; offset: number; length: number },
+    signal: AbortSignal,
+    touch: () => void,
+  ): Promise<void> {
+    const buffers = [this.#buffers.take(), this.#buffers.take()] as const;
+    const read = async (at: number, buffer: Uint8Array) => {
+      const piece = buffer.subarray(0, Math.min(READ_BYTES, length - at));
+      if (await file.read(piece, offset + at) === piece.byteLength) return piece;
+      this.#components.items.changed(id);
+      throw new TypeError("the file became shorter while it was sent");
+    };
+    let next: Promise<Uint8Array> | undefined = read(0, buffers[0]);
+    try {
+      let sent = 0;
+      for (let turn = 1; next && sent < length; turn++) {
+        const piece: Uint8Array = await next;
+        sent += piece.byteLength;
+        next = sent < length ? read(sent, buffers[turn % 2] ?? piece) : undefined;
+        next?.catch(() => undefined); // awaited in its turn, unless the peer goes first
+        await this.#components.uploads.take(stream.peerId, piece.byteLength, signal);
+        for (let at = 0; at < piece.byteLength; at += WRITE_BYTES) {
+          // Written bytes stay with the stream for a while, so each write has its own copy.
+          await stream.write(piece.slice(at, at + WRITE_BYTES), signal);
+        }
+        touch();
+        this.counts.bytes += piece.byteLength;
+      }
+    } finally {
+      await next?.catch(() => undefined);
+      for (const buffer of buffers) this.#buffers.give(buffer);
+    }
+  }
+
+  async #openServed(id: string, served: ServedFile): Promise<OpenFile> {
+    let file: OpenFile | undefined;
+    try {
+      file = await this.#components.files.open(served.absolutePath, "read");
+      const facts = await file.facts();
+      const isSame = facts.kind === "file" && facts.size === served.size &&
+        (served.mtimeMs === undefined || facts.mtimeMs === served.mtimeMs);
+      if (isSame) return file;
+      this.#components.items.changed(id);
+    } catch (failure) {
+      log.debug("A shared file cannot be read", { path: served.absolutePath, error: failure });
+      throw new Refusal(isMissing(failure) ? "NotFound" : "Io");
+    }
+    await file.close();
+    throw new Refusal("NotFound");
+  }
+}
+
+/** A file of an item that is complete. */
+export function completeFile(root: string, entry: FileEntry, mtimeMs: number): ServedFile {
+  return {
+    absolutePath: join(root, ...entry.path.split("/")),
+    size: entry.size,
+    mtimeMs,
+    hasRange: () => true,
+  };
+}
+
+/** Whether every chunk of a range is in a bitmap. */
+export function bitmapHas(bitmap: Uint8Array, offset: number, length: number): boolean {
+  const last = Math.floor((offset + Math.max(1, length) - 1) / CHUNK_BYTES);
+  for (let chunk = Math.floor(offset / CHUNK_BYTES); chunk <= last; chunk++) {
+    if (((bitmap[chunk >> 3] ?? 0) >> (chunk & 7) & 1) === 0) return false;
+  }
+  return true;
+}

@@ -1,0 +1,287 @@
+/**
+ * The index of the shared library on disk: what was found in each item's folder and which hashes
+ * belong to it, so that an unchanged item is never read again. A cache: losing it costs a new hash.
+ */
+import { Buffer } from "node:buffer";
+import { renameSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { DaemonError, logger, messageOf } from "../core/mod.ts";
+
+/** One file as it was hashed. */
+export interface IndexedFile {
+  readonly path: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  /** 32 bytes a chunk. */
+  readonly chunks: Uint8Array;
+}
+
+/** An item as it was last seen. */
+export interface IndexedItem {
+  readonly id: string;
+  readonly version: string;
+  readonly sentinelMtimeMs: number;
+  readonly size: number;
+  readonly files: number;
+  readonly installed: boolean;
+  /** Fetched from peers: only the files they named belong to it. */
+  readonly isFetched: boolean;
+  /** Every file has its hashes. */
+  readonly isHashed: boolean;
+}
+
+/** A chunk of an unfinished download that is on disk. */
+export interface StoredChunk {
+  readonly path: string;
+  readonly chunk: number;
+  readonly hash: Uint8Array;
+  /** Synced to disk; others are read once more before they count. */
+  readonly isSynced: boolean;
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS item(id TEXT PRIMARY KEY, version TEXT NOT NULL, sentinel INTEGER NOT NULL,
+    size INTEGER NOT NULL, files INTEGER NOT NULL, installed INTEGER NOT NULL, fetched INTEGER NOT NULL,
+    hashed INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS file(item TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
+    mtime INTEGER NOT NULL, chunks BLOB NOT NULL, PRIMARY KEY(item, path)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS part(item TEXT NOT NULL, path TEXT NOT NULL, chunk INTEGER NOT NULL,
+    hash BLOB NOT NULL, synced INTEGER NOT NULL, PRIMARY KEY(item, path, chunk)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+`;
+const LAYOUT = "1";
+const log = logger("sharing");
+
+type Row = Record<string, string | number | bigint | Uint8Array | null>;
+
+/** SQLite below `data/`; every call is short. */
+export class IndexStore {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /**
+   * Opens the file; a damaged one is put aside and begun anew.
+   *
+   * @param libraryDir The folder the index speaks of; another one empties it.
+   * @throws {DaemonError} `unavailable` if there can be no file at all.
+   */
+  static open(path: string, libraryDir: string): IndexStore {
+    let store: IndexStore;
+    try {
+      store = new IndexStore(openDatabase(path));
+    } catch (error) {
+      log.warn("The library's index is damaged and is made anew", { path, error });
+      try {
+        putAside(path);
+        store = new IndexStore(openDatabase(path));
+      } catch (cause) {
+        throw new DaemonError("unavailable", `Cannot open ${path}: ${messageOf(cause)}`, { cause });
+      }
+    }
+    store.#belongTo(libraryDir);
+    return store;
+  }
+
+  /** Closes the file; safe to call twice. */
+  close(): void {
+    this.#statements.clear();
+    if (this.#database.isOpen) this.#database.close();
+  }
+
+  /** Runs several changes as one. */
+  together(change: () => void): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      change();
+      this.#database.exec("COMMIT");
+    } catch (failure) {
+      this.#database.exec("ROLLBACK");
+      throw failure;
+    }
+  }
+
+  /** Every item, by id. */
+  items(): IndexedItem[] {
+    return this.#all("SELECT * FROM item ORDER BY id").map(itemOf);
+  }
+
+  /** One item. */
+  item(id: string): IndexedItem | undefined {
+    const row = this.#get("SELECT * FROM item WHERE id = ?", id);
+    return row && itemOf(row);
+  }
+
+  /** Adds or replaces an item; its files stay as they are. */
+  putItem(item: IndexedItem): void {
+    this.#run(
+      "INSERT OR REPLACE INTO item VALUES(?,?,?,?,?,?,?,?)",
+      ...[item.id, item.version, item.sentinelMtimeMs, item.size, item.files],
+      ...[Number(item.installed), Number(item.isFetched), Number(item.isHashed)],
+    );
+  }
+
+  /** Forgets an item and its files. */
+  removeItem(id: string): void {
+    this.#run("DELETE FROM item WHERE id = ?", id);
+    this.#run("DELETE FROM file WHERE item = ?", id);
+  }
+
+  /** Files of an item, by path; as many as are wanted after a path, to read long lists in slices. */
+  files(id: string, after = "", limit = -1): IndexedFile[] {
+    const rows = this.#all(
+      "SELECT * FROM file WHERE item = ? AND path > ? ORDER BY path LIMIT ?",
+      ...[id, after, limit],
+    );
+    return rows.map(fileOf);
+  }
+
+  /** One file of an item. */
+  file(id: string, path: string): IndexedFile | undefined {
+    const row = this.#get("SELECT * FROM file WHERE item = ? AND path = ?", id, path);
+    return row && fileOf(row);
+  }
+
+  /** Adds or replaces a file. */
+  putFile(id: string, { path, size, mtimeMs, chunks }: IndexedFile): void {
+    this.#run("INSERT OR REPLACE INTO file VALUES(?,?,?,?,?)", id, path, size, mtimeMs, chunks);
+  }
+
+  /** Forgets a file. */
+  removeFile(id: string, path: string): void {
+    this.#run("DELETE FROM file WHERE item = ? AND path = ?", id, path);
+  }
+
+  /** What is on disk of an unfinished download. */
+  parts(id: string): StoredChunk[] {
+    return this.#all("SELECT * FROM part WHERE item = ?", id).map((row) => ({
+      path: String(row["path"]),
+      chunk: Number(row["chunk"]),
+      hash: row["hash"] as Uint8Array,
+      isSynced: row["synced"] === 1,
+    }));
+  }
+
+  /** Notes chunks of an unfinished download. */
+  putParts(id: string, parts: readonly StoredChunk[]): void {
+    this.together(() => {
+      for (const { path, chunk, hash, isSynced } of parts) {
+        this.#run(
+          "INSERT OR REPLACE INTO part VALUES(?,?,?,?,?)",
+          id,
+          path,
+          chunk,
+          hash,
+          +isSynced,
+        );
+      }
+    });
+  }
+
+  /** Notes that everything written of an unfinished download has been synced. */
+  partsSynced(id: string, paths: readonly string[]): void {
+    this.together(() => {
+      for (const path of paths) {
+        this.#run("UPDATE part SET synced = 1 WHERE item = ? AND path = ?", id, path);
+      }
+    });
+  }
+
+  /** Forgets an unfinished download, or one file of it. */
+  removeParts(id: string, path?: string): void {
+    if (path === undefined) this.#run("DELETE FROM part WHERE item = ?", id);
+    else this.#run("DELETE FROM part WHERE item = ? AND path = ?", id, path);
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (const table of ["item", "file", "part"]) this.#database.exec(`DELETE FROM ${table}`);
+  }
+
+  #belongTo(libraryDir: string): void {
+    const about = (key: string) =>
+      this.#get("SELECT value FROM about WHERE key = ?", key)?.["value"];
+    if (about("dir") === libraryDir && about("layout") === LAYOUT) return;
+    this.together(() => {
+      this.clear();
+      this.#run("INSERT OR REPLACE INTO about VALUES('dir', ?)", libraryDir);
+      this.#run("INSERT OR REPLACE INTO about VALUES('layout', ?)", LAYOUT);
+    });
+  }
+
+  #statement(sql: string): StatementSync {
+    const known = this.#statements.get(sql) ?? this.#database.prepare(sql);
+    this.#statements.set(sql, known);
+    return known;
+  }
+
+  #all(sql: string, ...values: (string | number)[]): Row[] {
+    return this.#statement(sql).all(...values) as Row[];
+  }
+
+  #get(sql: string, ...values: (string | number)[]): Row | undefined {
+    return this.#statement(sql).get(...values) as Row | undefined;
+  }
+
+  #run(sql: string, ...values: (string | number | Uint8Array)[]): void {
+    this.#statement(sql).run(...values);
+  }
+}
+
+// What was written survives kill -9; after a power cut the newest rows may be missing, never wrong.
+function openDatabase(path: string): DatabaseSync {
+  const database = new DatabaseSync(path);
+  try {
+    database.exec(
+      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192",
+    );
+    database.exec(SCHEMA);
+    const [check] = database.prepare("PRAGMA quick_check(1)").all() as Row[];
+    if (check?.["quick_check"] !== "ok") throw new RangeError("the check of its pages failed");
+    return database;
+  } catch (failure) {
+    database.close();
+    throw failure;
+  }
+}
+
+function putAside(path: string): void {
+  for (const suffix of ["", "-wal", "-shm"]) {
+    try {
+      renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
+    } catch {
+      // there was none
+    }
+  }
+}
+
+function itemOf(row: Row): IndexedItem {
+  return {
+    id: String(row["id"]),
+    version: String(row["version"]),
+    sentinelMtimeMs: Number(row["sentinel"]),
+    size: Number(row["size"]),
+    files: Number(row["files"]),
+    installed: row["installed"] === 1,
+    isFetched: row["fetched"] === 1,
+    isHashed: row["hashed"] === 1,
+  };
+}
+
+function fileOf(row: Row): IndexedFile {
+  return {
+    path: String(row["path"]),
+    size: Number(row["size"]),
+    mtimeMs: Number(row["mtime"]),
+    chunks: row["chunks"] as Uint8Array,
+  };
+}
+
+/** The hashes of a file's chunks as hex, in order. */
+export function chunkHashes(chunks: Uint8Array): string[] {
+  const hex = Buffer.from(chunks.buffer, chunks.byteOffset, chunks.byteLength).toString("hex");
+  return hex.match(/.{64}/g) ?? [];
+}

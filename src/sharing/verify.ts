@@ -1,0 +1,37 @@
+import { join } from "node:path";
+import { DaemonError } from "../core/mod.ts";
+import type { Files } from "./files.ts";
+import { hashFile, sameHash } from "./hashing.ts";
+import type { IndexStore } from "./store.ts";
+
+/** What a verification found. */
+export interface VerifyResult {
+  readonly files: number;
+  readonly bytes: number;
+  /** Files whose bytes are not what was hashed, or that are missing. */
+  readonly damaged: readonly string[];
+}
+
+/** Reads every file of an item again. @throws {DaemonError} `failed_precondition` if it was never hashed. */
+export async function verifyItem(
+  { files, store }: { files: Files; store: IndexStore },
+  { id, root, signal }: { id: string; root: string; signal: AbortSignal },
+): Promise<VerifyResult> {
+  const rows = store.files(id);
+  if (!store.item(id)?.isHashed || rows.length === 0) {
+    throw new DaemonError("failed_precondition", `Cannot verify "${id}": it is not hashed yet`);
+  }
+  const damaged: string[] = [];
+  let bytes = 0;
+  for (const { path, size, chunks } of rows) {
+    signal.throwIfAborted();
+    const absolute = join(root, ...path.split("/"));
+    const facts = await files.facts(absolute);
+    const now = facts?.kind === "file" && facts.size === size
+      ? await hashFile(files, absolute, size, signal)
+      : undefined;
+    if (!now || !sameHash(now, chunks)) damaged.push(path);
+    bytes += size;
+  }
+  return { files: rows.length, bytes, damaged };
+}

@@ -1,0 +1,262 @@
+/** Every operation through every door that serves it answers the same. */
+import assert from "node:assert/strict";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type DefaultServer, startDefaultServer } from "../../src/assembly/default_server.ts";
+import type { Operation } from "../../src/core/mod.ts";
+import { wireName } from "../../src/core/mod.ts";
+import { operations } from "../../src/operations/mod.ts";
+import {
+  type Answer,
+  ControlDoor,
+  type Door,
+  fieldName,
+  GraphqlTestDoor,
+  type Input,
+  nameOf,
+  type OperationFacts,
+  RestDoor,
+} from "../support/doors.ts";
+import { GrpcClient } from "../support/grpc_client.ts";
+import { tempFolder } from "../support/temp_folder.ts";
+
+interface World extends AsyncDisposable {
+  readonly server: DefaultServer;
+  readonly doors: readonly Door[];
+  readonly graphql: GraphqlTestDoor;
+  readonly facts: readonly OperationFacts[];
+  /** For users' files. */
+  readonly files: string;
+  call(name: string, input?: Input): Promise<Record<string, unknown>>;
+}
+
+/** How to call one operation. */
+interface Example {
+  /** What is sent; a number that is new at each call makes names that are free. */
+  input(world: World, n: number): Input | Promise<Input>;
+  /** What happens once a stream is open, so that it has something to tell. */
+  meanwhile?(world: World, n: number): Promise<unknown>;
+}
+
+const NONE: Example = { input: () => ({}) };
+const PEER = "12D3KooWGRYZDHBembyGJQqMbYDbLAEbkSBFGkLkZpJxSfE5oyjL";
+
+const newLibrary = async ({ call }: World, n: number) =>
+  String((await call("libraries.create", { name: `new ${n}` }))["id"]);
+const newFolder = async ({ files }: World, n: number) => {
+  const path = join(files, `folder-${n}`);
+  await mkdir(path);
+  return path;
+};
+const copy = async (world: World, n: number) => {
+  const source = join(await newFolder(world, n), "file");
+  await writeFile(source, "content");
+  const input = { sources: [source], destination: `${source}-copy`, library_id: "default" };
+  return String((await world.call("files.copy", input))["job_id"]);
+};
+
+/** By name; an operation without an example fails the test. */
+const EXAMPLES: Readonly<Record<string, Example>> = {
+  "core.ping": NONE,
+  "core.version": NONE,
+  "core.system_info": NONE,
+  "core.geolocation": NONE,
+  "core.status": NONE,
+  "core.operations": NONE,
+  "events.types": NONE,
+  "events.subscriptions": NONE,
+  "events": {
+    input: () => ({ event_types: ["LibraryCreated"], filter: { resource_type: "any" } }),
+    meanwhile: newLibrary,
+  },
+  "logs": {
+    input: () => ({ filter: { level: "info", target: "api" } }),
+    meanwhile: newLibrary,
+  },
+  "network.peers": { input: () => ({ connected: false }) },
+  "network.status": NONE,
+  "network.connect": { input: () => ({ peer: "/ip4/127.0.0.1/tcp/9" }) },
+  "network.disconnect": { input: () => ({ peer_id: "nobody" }) },
+  "network.ping": { input: () => ({ peer_id: PEER }) },
+  "libraries.list": NONE,
+  "libraries.create": { input: (_world, n) => ({ name: `created ${n}` }) },
+  "libraries.open": { input: async (world, n) => ({ id: await newLibrary(world, n) }) },
+  "libraries.close": { input: async (world, n) => ({ id: await newLibrary(world, n) }) },
+  "libraries.delete": { input: async (world, n) => ({ id: await newLibrary(world, n) }) },
+  "locations.list": { input: () => ({ library_id: "default" }) },
+  "locations.add": { input: async (world, n) => ({ path: await newFolder(world, n) }) },
+  "locations.remove": {
+    input: async (world, n) => {
+      const { id } = await world.call("locations.add", { path: await newFolder(world, n) });
+      return { id };
+    },
+  },
+  "files.copy": {
+    input: async (world, n) => {
+      const folder = await newFolder(world, n);
+      await writeFile(join(folder, "file"), "content");
+      return {
+        library_id: "default",
+        sources: [join(folder, "file")],
+        destination: join(folder, "copy"),
+        method: "Streaming",
+      };
+    },
+  },
+  "jobs.list": { input: () => ({ library_id: "none" }) },
+  "jobs.cancel": { input: () => ({ job_id: "none" }) },
+  "jobs.watch": { input: async (world, n) => ({ job_id: await copy(world, n) }) },
+  "instances.list": NONE,
+};
+
+/** What differs from call to call, wherever it stands. */
+const VOLATILE = new Set([
+  ...["uptime_s", "counters", "id", "name", "dir", "path", "job_id", "timestamp", "message"],
+  ...["created_at", "finished_at", "request_id", "status", "progress"],
+]);
+
+function settled(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(settled);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).filter(([key]) => key !== "request_id" && key !== "finished_at")
+      .map(([key, one]) => [key, VOLATILE.has(key) ? typeof one : settled(one)]),
+  );
+}
+
+async function openWorld(): Promise<World> {
+  const temp = await tempFolder();
+  const [dataDir, files] = [join(temp.path, "data-dir"), join(temp.path, "files")];
+  await mkdir(join(dataDir, "config"), { recursive: true });
+  await mkdir(files);
+  await writeFile(
+    join(dataDir, "config", "config.toml"),
+    'grpc_addr = "127.0.0.1:0"\nrest_addr = "127.0.0.1:0"\n[geolocation]\nurl = "http://127.0.0.1:9/"\n',
+  );
+  const server = await startDefaultServer(join(dataDir, "daemon", "daemon.sock"), dataDir);
+  const token = (await readFile(join(dataDir, "daemon", "admin_token"), "utf8")).trim();
+  const base = `http://${server.state.restAddress()}`;
+  const control = new ControlDoor(server.state.controlAddress());
+  const graphql = new GraphqlTestDoor(base, token);
+  const listed = await control.call({
+    ...{ method: "query:core.operations.v1", kind: "query", scope: "core" },
+  }, {}) as { value: { operations: OperationFacts[] } };
+  const facts = listed.value.operations;
+  const world: World = {
+    server,
+    doors: [control, new RestDoor(base, token), graphql],
+    graphql,
+    facts,
+    files,
+    call: async (name, input = {}) => {
+      const answer = await control.call(facts.find((one) => nameOf(one) === name)!, input);
+      assert.ok("value" in answer, JSON.stringify(answer));
+      return answer.value as Record<string, unknown>;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await server.stop();
+      await temp[Symbol.asyncDispose]();
+    },
+  };
+  return world;
+}
+
+let calls = 0;
+
+async function callThrough(world: World, door: Door, facts: OperationFacts): Promise<Answer> {
+  const example = EXAMPLES[nameOf(facts)]!;
+  const n = ++calls;
+  const input = await example.input(world, n);
+  if (facts.kind !== "stream") return await door.call(facts, input);
+  return await door.first(facts, input, async () => void await example.meanwhile?.(world, n));
+}
+
+Deno.test({
+  name: "every operation answers the same through every door that serves it",
+  // Streams that were left take a moment to end.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async (context) => {
+    await using world = await openWorld();
+    await context.step("core.operations lists what the registry was given", () => {
+      const declared = (operations as readonly Operation[]).map(wireName);
+      assert.deepEqual(world.facts.map(({ method }) => method), declared);
+      assert.deepEqual(world.facts.map(nameOf).filter((name) => !(name in EXAMPLES)), []);
+    });
+    await context.step("GraphQL has one field an operation and no other", async () => {
+      const roots = { query: "Query", action: "Mutation", stream: "Subscription" } as const;
+      for (const [kind, root] of Object.entries(roots)) {
+        const wanted = world.facts.filter((one) => one.kind === kind).map(fieldName);
+        assert.deepEqual(await world.graphql.fields(root), wanted);
+      }
+    });
+    for (const facts of world.facts) {
+      await context.step(facts.method, async () => {
+        const answers: [string, Answer][] = [];
+        for (const door of world.doors) {
+          answers.push([door.name, await callThrough(world, door, facts)]);
+        }
+        const [[, first] = []] = answers;
+        for (const [name, answer] of answers) {
+          assert.deepEqual(settled(answer), settled(first), name);
+        }
+      });
+    }
+    await context.step("gRPC answers what the operations behind its methods do", async () => {
+      using grpc = new GrpcClient(world.server.state.grpcAddresses()[0] ?? "");
+      for (const { rpc, name } of operations as readonly Operation[]) {
+        if (!rpc) continue;
+        const facts = world.facts.find((one) => nameOf(one) === name)!;
+        const expected = await world.doors[0]!.call(facts, {});
+        const answer = await grpc.call(rpc).then(
+          (value): Answer => ({ value }),
+          ({ details }): Answer => ({ error: details }),
+        );
+        compareFields(answer, expected, rpc);
+      }
+    });
+  },
+});
+
+// A message has the fields of its .proto file, which are some of the operation's, all of them set.
+function compareFields(actual: unknown, expected: unknown, place: string): void {
+  if (Array.isArray(actual) && Array.isArray(expected)) {
+    assert.equal(actual.length, expected.length, place);
+    return actual.forEach((one, index) => compareFields(one, expected[index], `${place}.${index}`));
+  }
+  if (typeof actual !== "object" || actual === null || expected === undefined) {
+    return assert.deepEqual(actual ?? undefined, expected, place);
+  }
+  for (const [key, value] of Object.entries(actual)) {
+    compareFields(value, (expected as Record<string, unknown>)[key], `${place}.${key}`);
+  }
+}
+
+Deno.test({
+  name: "startDefaultServer() without networking opens no port of the swarm",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    await using world = await openWorld();
+    assert.deepEqual(world.server.state.p2pAddresses(), []);
+    const status = await world.call("network.status");
+    assert.equal(status["is_serving"], false);
+    await assert.rejects(
+      startDefaultServer(world.server.state.controlAddress(), world.server.state.dataDir),
+      { code: "already_exists" },
+    );
+  },
+});
+
+Deno.test({
+  name: "startDefaultServer() hands on the wish of a client that it ends",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async () => {
+    await using world = await openWorld();
+    const control = await import("../support/control_client.ts");
+    using client = await control.ControlClient.connect(world.server.state.controlAddress());
+    assert.deepEqual(await client.ask("Shutdown"), { Ok: [] });
+    await world.server.shutDownAsked;
+  },
+});

@@ -1,0 +1,66 @@
+/** The library's headless command line, two of them on 127.0.0.1 that find each other by mDNS. */
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { jsonLine, LineProcess } from "../support/line_process.ts";
+import { readTree, tarGzOf, writeTree } from "../support/sharing/item_folder.ts";
+import { tempFolder } from "../support/temp_folder.ts";
+
+const MAIN = fileURLToPath(import.meta.resolve("../support/sharing/library_cli_main.ts"));
+
+function start(folder: string, name: string): LineProcess {
+  const paths = ["--dir", join(folder, name, "games"), "--state", join(folder, name, "state")];
+  const command = [Deno.execPath(), "run", "-A", "--no-check", "--unstable-net", MAIN];
+  return new LineProcess({ command: [...command, "--name", name, ...paths] });
+}
+
+function event(child: LineProcess, name: string): Promise<Record<string, unknown>> {
+  return child.waitFor(`event ${name}`, (line) => {
+    const json = jsonLine(line);
+    return json?.["event"] === name ? json : undefined;
+  }, 30_000);
+}
+
+Deno.test("library-cli finds a peer by mDNS alone, fetches and installs (L5, L7, L14, L42)", async () => {
+  await using folder = await tempFolder();
+  await writeTree(join(folder.path, "alpha", "games", "quake"), {
+    "version.ini": "20240101",
+    "quake.tar.gz": await tarGzOf({ "bin/quake": "binary" }),
+  });
+  await using alpha = start(folder.path, "alpha");
+  await using beta = start(folder.path, "beta");
+  const started = await event(beta, "cli-started");
+  assert.equal(started["name"], "beta");
+  assert.equal("mdns" in started, false);
+  assert.equal(jsonLine(beta.lines[0] ?? "")?.["event"], "cli-started");
+  for (const child of [alpha, beta]) {
+    await event(child, "peer-discovered");
+    await event(child, "peer-connected");
+  }
+  await beta.waitFor("the game", (line) => {
+    const json = jsonLine(line);
+    return json?.["event"] === "games-list-updated" ? json : undefined;
+  }, 30_000);
+  await beta.write(JSON.stringify({ cmd: "fetch-latest-from-peers", id: "quake" }));
+  await event(beta, "got-game-files");
+  await beta.write(JSON.stringify({ cmd: "download-game-files", id: "quake" }));
+  await event(beta, "game-download-finished");
+  await event(beta, "game-install-finished");
+  const tree = await readTree(join(folder.path, "beta", "games", "quake"));
+  assert.equal(tree["local/bin/quake"], "binary");
+  await beta.write(JSON.stringify({ cmd: "get-peer-count" }));
+  const count = await beta.waitFor("count", (line) => {
+    const json = jsonLine(line);
+    return json?.["cmd"] === "get-peer-count" ? json : undefined;
+  });
+  assert.equal(count["count"], 1);
+  await beta.write(JSON.stringify({ cmd: "quit" }));
+  assert.equal((await beta.ended()).code, 0);
+});
+
+Deno.test("library-cli has no switch for mDNS (L1)", async () => {
+  const args = ["run", "-A", "--no-check", MAIN, "--no-mdns", "--dir", "a", "--state", "b"];
+  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  assert.equal(code, 2);
+  assert.match(new TextDecoder().decode(stderr), /no-mdns/);
+});

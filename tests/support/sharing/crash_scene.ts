@@ -1,0 +1,172 @@
+/** An item folder before, during and after a transaction that is stopped at some step. */
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { systemClock } from "../../../src/core/mod.ts";
+import { type Files, systemFiles } from "../../../src/sharing/files.ts";
+import { ItemDownload } from "../../../src/sharing/item_download.ts";
+import type { Manifest } from "../../../src/sharing/manifest.ts";
+import { IndexStore } from "../../../src/sharing/store.ts";
+import { Installs } from "../../../src/sharing/transaction.ts";
+import { ArchiveUnpacker } from "../../../src/sharing/unpack/archives.ts";
+import { readTree, tarGzOf, type Tree, writeTree } from "./item_folder.ts";
+
+/** Transactions of an item. */
+export const TRANSACTIONS = ["install", "update", "uninstall", "download", "redownload"] as const;
+/** One of {@link TRANSACTIONS}. */
+export type Transaction = (typeof TRANSACTIONS)[number];
+
+const INSTALLED: Record<"1" | "2", Tree> = {
+  "1": { "a.txt": "a of 1", "deep/b.txt": "b of 1" },
+  "2": { "a.txt": "a of 2", "deep/b.txt": "b of 2", "new.txt": "only in 2" },
+};
+/** What belongs to the user, and what no transaction may touch. */
+const FOREIGN: Tree = { "mine.txt": "the user's", "own folder/note.txt": "also the user's" };
+
+async function archived(version: "1" | "2"): Promise<Record<string, string | Uint8Array>> {
+  return {
+    "version.ini": `version=${version}\n`,
+    "data.tar.gz": await tarGzOf(INSTALLED[version]),
+    "parts/extra.bin": `extra of ${version}`,
+  };
+}
+
+/** Makes the folder as it is before a transaction. */
+export async function prepare(folder: string, transaction: Transaction): Promise<void> {
+  const root = join(folder, "library", "item");
+  await mkdir(join(folder, "data"), { recursive: true });
+  await writeTree(root, FOREIGN);
+  if (transaction === "download") return;
+  await writeTree(root, await archived("1"));
+  if (transaction === "install") return;
+  await installsOn(systemFiles).install(root, { version: "1", signal: never() });
+  if (transaction === "update") await writeTree(root, await archived("2"));
+}
+
+/** Runs a transaction on a disk. */
+export async function perform(
+  folder: string,
+  transaction: Transaction,
+  files: Files,
+): Promise<void> {
+  const root = join(folder, "library", "item");
+  if (transaction === "uninstall") return await installsOn(files).uninstall(root);
+  if (transaction === "install" || transaction === "update") {
+    const version = transaction === "update" ? "2" : "1";
+    return await installsOn(files).install(root, { version, signal: never() });
+  }
+  const store = IndexStore.open(join(folder, "data", "index.db"), join(folder, "library"));
+  try {
+    await fetchVersion2(root, files, store);
+  } finally {
+    store.close();
+  }
+}
+
+async function fetchVersion2(root: string, files: Files, store: IndexStore): Promise<void> {
+  const contents = new Map(
+    Object.entries(await archived("2")).map(([path, content]) => [
+      path,
+      typeof content === "string" ? new TextEncoder().encode(content) : content,
+    ]),
+  );
+  const manifest: Manifest = {
+    ...{ id: "item", version: "2" },
+    files: [...contents].map(([path, bytes]) => {
+      const chunk = createHash("sha256").update(bytes).digest();
+      const sha256 = createHash("sha256").update(chunk).digest("hex");
+      return { path, size: bytes.byteLength, sha256, chunks: [chunk.toString("hex")] };
+    }),
+  };
+  const download = new ItemDownload({
+    ...{ files, store, clock: systemClock },
+    client: {
+      fetchChunk: (_peer, { path }, buffer, _signal, onPart) => {
+        buffer.set(contents.get(path) ?? new Uint8Array());
+        onPart?.(buffer);
+        return Promise.resolve();
+      },
+      fetchFile: () => Promise.reject(new TypeError("not needed")),
+      getHave: () => Promise.reject(new TypeError("not needed")),
+    },
+    local: { rootOf: () => root, fetched: () => store.removeParts("item") },
+    peers: () => [],
+    ...{ onBegin: () => {}, onProgress: () => {}, onBadChunk: () => {} },
+  }, { manifest, sources: new Map([["seed", new Set<string>()]]), selfId: "self" });
+  await download.run(never());
+}
+
+/** Puts the folder right, as every start does. */
+export async function recover(folder: string, files: Files = systemFiles): Promise<void> {
+  await installsOn(files).recover(join(folder, "library", "item"));
+}
+
+/** Asserts the invariants of contract 5.4. @returns What is installed and downloaded. */
+export async function inspect(
+  folder: string,
+  transaction: Transaction,
+  when: string,
+): Promise<{ installed: string; downloaded: string }> {
+  const tree = await readTree(join(folder, "library", "item"));
+  for (const [path, content] of Object.entries(FOREIGN)) assert.equal(tree[path], content, when);
+  const names = Object.keys(tree);
+  const leftover = names.find((name) =>
+    /^\.(local|version|lanspread\.json\.tmp)|_owned$/.test(name)
+  );
+  assert.equal(leftover, undefined, `${when}: ${leftover} was left behind`);
+  const log = tree[".lanspread.json"];
+  if (log !== undefined) assert.equal(JSON.parse(log).state, "None", when);
+  const local = Object.fromEntries(
+    names.filter((name) => name.startsWith("local/") && !name.endsWith("/"))
+      .map((name) => [name.slice("local/".length), tree[name]]),
+  );
+  const installed = tree["local/"] === undefined
+    ? "none"
+    : same(local, "1")
+    ? "1"
+    : same(local, "2")
+    ? "2"
+    : "mix";
+  assert.notEqual(installed, "mix", `${when}: ${JSON.stringify(local)}`);
+  const allowed: Record<Transaction, readonly string[]> = {
+    install: ["none", "1"],
+    update: ["1", "2"],
+    uninstall: ["none", "1"],
+    download: ["none"],
+    redownload: ["1"],
+  };
+  assert.equal(
+    allowed[transaction].includes(installed),
+    true,
+    `${when}: ${installed} is installed`,
+  );
+  const sentinel = tree["version.ini"];
+  const downloaded = /version=(\d)/.exec(sentinel ?? "")?.[1] ?? "none";
+  assert.equal(sentinel === undefined || downloaded !== "none", true, `${when}: torn sentinel`);
+  if (downloaded !== "none") await assertComplete(tree, downloaded as "1" | "2", when);
+  return { installed, downloaded };
+}
+
+async function assertComplete(tree: Record<string, string>, version: "1" | "2", when: string) {
+  for (const [path, content] of Object.entries(await archived(version))) {
+    const bytes = Buffer.from(content).toString("latin1");
+    assert.equal(tree[path] === bytes, true, `${when}: ${path} is not of version ${version}`);
+  }
+}
+
+function same(local: Record<string, string | undefined>, version: "1" | "2"): boolean {
+  const wanted = INSTALLED[version];
+  return Object.keys(local).length === Object.keys(wanted).length &&
+    Object.entries(wanted).every(([path, content]) => local[path] === content);
+}
+
+function installsOn(files: Files): Installs {
+  const unpacker = new ArchiveUnpacker({ files, external: () => [] });
+  return new Installs({ files, clock: systemClock, unpacker });
+}
+
+function never(): AbortSignal {
+  return new AbortController().signal;
+}

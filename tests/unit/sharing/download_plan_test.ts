@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { DownloadPlan, MAX_RETRIES } from "../../../src/sharing/download_plan.ts";
+import { mergeManifests } from "../../../src/sharing/manifest_merge.ts";
+import type { Manifest } from "../../../src/sharing/manifest.ts";
+import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
+import type { Chunk, PlanStrategy } from "../../../src/sharing/planned.ts";
+
+const never = () => false;
+
+function manifest(chunks: number, version = "1", mark = "0"): Manifest {
+  const hash = mark.repeat(64);
+  const file = {
+    path: "a",
+    size: chunks * CHUNK_BYTES,
+    sha256: hash,
+    chunks: Array(chunks).fill(hash),
+  };
+  return { id: "x", version, files: [file] };
+}
+
+/** Plays a download in simulated time; rates in chunks a second. */
+function play(chunks: number, rates: Record<string, number>, strategy: PlanStrategy) {
+  const plan = new DownloadPlan(manifest(chunks), never, { strategy, random: () => 0.5 });
+  for (const peerId of Object.keys(rates)) plan.setPeer(peerId);
+  const counts: Record<string, number> = {};
+  const flying: { peerId: string; chunk: Chunk; left: number }[] = [];
+  let now = 0;
+  for (; plan.left > 0; now += 10) {
+    for (const peerId of Object.keys(rates)) {
+      for (let chunk = plan.next(peerId, now); chunk; chunk = plan.next(peerId, now)) {
+        flying.push({ peerId, chunk, left: CHUNK_BYTES });
+      }
+    }
+    for (const [peerId, rate] of Object.entries(rates)) {
+      const mine = flying.filter((one) => one.peerId === peerId);
+      for (const one of mine) {
+        const bytes = rate * CHUNK_BYTES / 100 / mine.length;
+        one.left -= bytes;
+        plan.received(peerId, bytes, now);
+        if (one.left > 0.5) continue;
+        flying.splice(flying.indexOf(one), 1);
+        counts[peerId] = (counts[peerId] ?? 0) + 1;
+        for (const other of plan.done(one.chunk, peerId, now)) {
+          const lost = flying.findIndex((f) => f.peerId === other && f.chunk === one.chunk);
+          if (lost >= 0) flying.splice(lost, 1);
+          plan.failed(one.chunk, other, now, true);
+        }
+      }
+    }
+    assert.equal(now < 3_600_000, true, "the plan stands still");
+  }
+  return { seconds: now / 1_000, counts };
+}
+
+Deno.test("DownloadPlan deals ten chunks five and five in turn", () => {
+  assert.deepEqual(play(10, { a: 5, b: 5 }, "round-robin").counts, { a: 5, b: 5 });
+});
+
+Deno.test("DownloadPlan gives a ten times slower peer at most a fifth, and is 1.15 x the best split", () => {
+  const { seconds, counts } = play(256, { fast: 10, slow: 1 }, "measured");
+  assert.equal((counts["slow"] ?? 0) / 256 <= 0.2, true, `${counts["slow"]} chunks`);
+  const best = 256 / 11;
+  assert.equal(seconds <= 1.15 * best, true, `${seconds} s, best ${best} s`);
+  assert.equal(play(256, { fast: 10, slow: 1 }, "round-robin").seconds > 3 * best, true);
+});
+
+Deno.test("DownloadPlan rests a peer that failed for 30 s and asks another one", () => {
+  const plan = new DownloadPlan(manifest(4), never);
+  plan.setPeer("bad");
+  plan.setPeer("good");
+  const chunk = plan.next("bad", 0);
+  assert.ok(chunk);
+  plan.failed(chunk, "bad", 0);
+  assert.equal(plan.next("bad", 29_999), undefined);
+  const seen: number[] = [];
+  for (let one = plan.next("good", 1); one; one = plan.next("good", 1)) {
+    seen.push(one.index);
+    plan.done(one, "good", 1);
+  }
+  assert.equal(seen.includes(chunk.index), true);
+  assert.equal(seen.length, 4);
+});
+
+Deno.test("DownloadPlan gives a chunk up after three rounds", () => {
+  const plan = new DownloadPlan(manifest(1), never);
+  plan.setPeer("a");
+  for (let round = 0; round <= MAX_RETRIES; round++) {
+    const chunk = plan.next("a", round * 40_000);
+    assert.ok(chunk, `round ${round}`);
+    assert.equal(plan.exhausted, undefined);
+    plan.failed(chunk, "a", round * 40_000);
+  }
+  assert.equal(plan.exhausted?.index, 0);
+});
+
+Deno.test("DownloadPlan asks a seed for its own share while others fetch theirs", () => {
+  const plan = new DownloadPlan(manifest(40), never, { selfId: "b" });
+  plan.setPeer("seed");
+  plan.setPeer("a", { bitmaps: new Map([[0, new Uint8Array(5)]]) });
+  plan.received("a", 1, 0);
+  const chunk = plan.next("seed", 1);
+  assert.equal((chunk?.index ?? 0) % 2, 1); // a, b: the second of two
+});
+
+Deno.test("mergeManifests() takes the highest version, and the majority about each file", async () => {
+  const merged = await mergeManifests([
+    { peerId: "old", manifest: manifest(3, "1") },
+    { peerId: "a", manifest: manifest(2, "2", "a") },
+    { peerId: "b", manifest: manifest(2, "2", "a") },
+    { peerId: "liar", manifest: manifest(2, "2", "b") },
+  ]);
+  assert.equal(merged.manifest.version, "2");
+  assert.equal(merged.manifest.files[0]?.sha256[0], "a");
+  assert.deepEqual([...merged.sources.keys()], ["a", "b", "liar"]);
+  assert.deepEqual([...merged.sources.get("liar") ?? []], ["a"]);
+});
+
+Deno.test("mergeManifests() refuses a tie", async () => {
+  await assert.rejects(
+    mergeManifests([
+      { peerId: "a", manifest: manifest(2, "2", "a") },
+      { peerId: "b", manifest: manifest(2, "2", "b") },
+    ]),
+    /no majority/,
+  );
+});

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { systemClock } from "../../../src/core/mod.ts";
+import { systemFiles } from "../../../src/sharing/files.ts";
+import { Installs } from "../../../src/sharing/transaction.ts";
+import { ArchiveUnpacker } from "../../../src/sharing/unpack/archives.ts";
+import { readTree, tarGzOf, writeTree } from "../../support/sharing/item_folder.ts";
+import { tempFolder } from "../../support/temp_folder.ts";
+
+const installs = new Installs({
+  files: systemFiles,
+  clock: systemClock,
+  unpacker: new ArchiveUnpacker({ files: systemFiles, external: () => [] }),
+});
+const signal = new AbortController().signal;
+
+async function item(root: string, version: string): Promise<void> {
+  await writeTree(root, {
+    "version.ini": version,
+    "data.tar.gz": await tarGzOf({ "a.txt": `a ${version}`, "deep/b.txt": `b ${version}` }),
+  });
+}
+
+Deno.test("Installs.install() unpacks the archive into local and leaves no mark behind", async () => {
+  await using folder = await tempFolder();
+  await item(folder.path, "1");
+  await installs.install(folder.path, { version: "1", signal });
+  const tree = await readTree(join(folder.path, "local"));
+  assert.deepEqual(tree, { "a.txt": "a 1", "deep/": "", "deep/b.txt": "b 1" });
+  const log = JSON.parse((await readTree(folder.path))[".lanspread.json"] ?? "");
+  assert.equal(log.state, "None");
+  assert.equal(log.installed_version, "1");
+});
+
+Deno.test("Installs.install() replaces what is installed, uninstall() removes it", async () => {
+  await using folder = await tempFolder();
+  await item(folder.path, "1");
+  await installs.install(folder.path, { version: "1", signal });
+  await writeTree(folder.path, { "local/extra.txt": "of the old version", "mine.txt": "user's" });
+  await item(folder.path, "2");
+  await installs.install(folder.path, { version: "2", signal });
+  let tree = await readTree(folder.path);
+  assert.equal(tree["local/a.txt"], "a 2");
+  assert.equal(tree["local/extra.txt"], undefined);
+  assert.equal(tree["mine.txt"], "user's");
+  assert.equal(Object.keys(tree).some((path) => path.includes("backup")), false);
+  await installs.uninstall(folder.path);
+  tree = await readTree(folder.path);
+  assert.equal(tree["local/"], undefined);
+  assert.equal(tree["mine.txt"], "user's");
+});
+
+Deno.test("Installs.install() refuses while a folder of somebody else has a reserved name", async () => {
+  await using folder = await tempFolder();
+  await item(folder.path, "1");
+  await mkdir(join(folder.path, ".local.installing"));
+  await writeFile(join(folder.path, ".local.installing", "theirs"), "x");
+  await assert.rejects(installs.install(folder.path, { version: "1", signal }), /is not ours/);
+  await installs.recover(folder.path);
+  assert.equal((await readTree(folder.path))[".local.installing/theirs"], "x");
+});
+
+Deno.test("Installs.recover() deletes nothing while the intent log cannot be read", async () => {
+  await using folder = await tempFolder();
+  await writeTree(folder.path, {
+    ".lanspread.json": '{"schema":1,"state":"Upd',
+    ".local.backup/.lanspread_owned": "",
+    ".local.backup/a.txt": "old",
+  });
+  await assert.rejects(installs.recover(folder.path), /library repair/);
+  assert.equal((await readTree(folder.path))[".local.backup/a.txt"], "old");
+  await installs.repair(folder.path);
+  assert.equal((await readTree(folder.path))["local/a.txt"], "old");
+});
+
+Deno.test("Installs.install() clones an item that has no archive", async () => {
+  await using folder = await tempFolder();
+  await writeTree(folder.path, { "version.ini": "1", "data/x.bin": "x", "run.sh": "y" });
+  await installs.install(folder.path, { version: "1", signal });
+  const tree = await readTree(join(folder.path, "local"));
+  assert.deepEqual(tree, { "data/": "", "data/x.bin": "x", "run.sh": "y" });
+});
