@@ -24,9 +24,6 @@ export type Answer = PlainAnswer | LongAnswer;
 /** Longest wait when a request names none, contract 3.2. */
 export const DEFAULT_TIMEOUT_S = 60;
 
-/** The reference's text for a request without its body. */
-export const MISSING_PARAMETERS = "Malformed request; missing parameters";
-
 /** OK, with what belongs to it. */
 export function ok(fields: Omit<ResponseFields, "type"> = {}): PlainAnswer {
   return { response: { type: RESPONSE.ok, ...fields } };

@@ -23,7 +23,10 @@ const COMPOSITION = /^(main\.ts|src\/\w+\.ts|src\/assembly\/)/;
 const MAX_LINES = 300;
 
 /** What programs begin with: ours, those that call it, and those that hold a daemon inside. */
-const ENTRIES = ["main.ts", "src/client/mod.ts", "src/assembly/default_server.ts"];
+const ENTRIES = [
+  ...["main.ts", "src/client/mod.ts", "src/assembly/default_server.ts"],
+  "src/p2pd/client/mod.ts",
+];
 
 const graphs = await Promise.all(ENTRIES.map(importsFrom));
 const files = [...new Set(graphs.flatMap((graph) => graph.files))];

@@ -39,6 +39,7 @@ interface Example {
 }
 
 const NONE: Example = { input: () => ({}) };
+const CONTENT = "bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku";
 const PEER = "12D3KooWGRYZDHBembyGJQqMbYDbLAEbkSBFGkLkZpJxSfE5oyjL";
 
 const newLibrary = async ({ call }: World, n: number) =>
@@ -107,6 +108,15 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   "jobs.cancel": { input: () => ({ job_id: "none" }) },
   "jobs.watch": { input: async (world, n) => ({ job_id: await copy(world, n) }) },
   "instances.list": NONE,
+  // Off by default, which every door says in the same words.
+  "dht.put": { input: () => ({ key: "/example/key", value: "AAEC", base64: true }) },
+  "dht.get": { input: () => ({ key: "/example/key", timeout_s: 5 }) },
+  "dht.find_peer": { input: () => ({ peer_id: PEER, timeout_s: 1 }) },
+  "dht.provide": { input: () => ({ cid: CONTENT }) },
+  "dht.find_providers": { input: () => ({ cid: CONTENT, count: 1, timeout_s: 5 }) },
+  "pubsub.publish": { input: () => ({ topic: "example", data: "hello" }) },
+  "pubsub.topics": NONE,
+  "pubsub.subscribe": { input: () => ({ topic: "example" }) },
 };
 
 /** What differs from call to call, wherever it stands. */

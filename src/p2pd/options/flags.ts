@@ -148,11 +148,6 @@ export function parseFlags(args: readonly string[]): CommandLine {
   return { given: given as Partial<Flags>, isHelp: false };
 }
 
-/** The value of a flag out of its text. @throws {UsageError} in the words of Go's flag package. */
-export function parseFlag(name: FlagName, value: string): unknown {
-  return parseValue(name, FLAGS[name], value);
-}
-
 /** The usage, in the form of Go's flag package. */
 export function usage(program: string): string {
   const lines = Object.entries(FLAGS).sort(([a], [b]) => a < b ? -1 : 1).map(([name, type]) => {
