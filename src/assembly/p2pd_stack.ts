@@ -3,7 +3,13 @@ import type { Stream } from "@libp2p/interface";
 import { multiaddr } from "@multiformats/multiaddr";
 import { DaemonError, guard, logger, type Service, systemClock, type Timer } from "../core/mod.ts";
 import type { Dht, Pubsub, SqliteDatastore } from "../network/extras.ts";
-import { drained, MAX_WRITE_BYTES, type Swarm, type SwarmExtras } from "../network/mod.ts";
+import {
+  drained,
+  MAX_WRITE_BYTES,
+  type Swarm,
+  type SwarmExtras,
+  widenWindow,
+} from "../network/mod.ts";
 import {
   dhtMode,
   type Flags,
@@ -20,6 +26,8 @@ const MAX_STREAMS = 1_024 + 64;
 const KEPT_PEERS = 8_192;
 /** How often a lost place at a relay is asked for anew. */
 const RELAY_INTERVAL_MS = 5_000;
+/** How far a peer may send ahead of a program that reads. */
+const WINDOW_BYTES = 1024 * 1024;
 const ECHO_PROTOCOL = "/echo/1.0.0";
 
 /** What {@link P2pdStack} uses. */
@@ -47,7 +55,11 @@ export class P2pdStack implements Service {
     this.#components = components;
     this.#flags = flags;
     const node = () => components.swarm().node;
-    const writing = { maxBytes: MAX_WRITE_BYTES, drained: (stream: Stream) => drained(stream) };
+    const writing = {
+      maxBytes: MAX_WRITE_BYTES,
+      drained: (stream: Stream) => drained(stream),
+      widen: (stream: Stream) => widenWindow(stream, WINDOW_BYTES),
+    };
     const handlers = new StreamHandlers({ node, writing });
     const isTaken = (protocol: string) => handlers.protocols.includes(protocol);
     const maxBytes = flags.persistentConnMaxMsgSize;

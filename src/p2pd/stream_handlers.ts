@@ -128,7 +128,7 @@ export class StreamHandlers {
       addr: withoutPeerId(connection.remoteAddr).bytes,
       proto: stream.protocol,
     }));
-    const { writing } = { writing: this.#writing };
+    const writing = this.#writing;
     await pipeStream({ stream, socket, rest: new Uint8Array(0), hasEnded: false, writing });
   }
 

@@ -3,6 +3,9 @@ import type { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
 import { DaemonError, guard, logger } from "../core/mod.ts";
 
+/** Bytes of a stream that may wait for the local program; past that the stream is not read. */
+const MAX_WAITING_BYTES = 256 * 1024;
+
 const log = logger("p2pd");
 
 /** How bytes are given to streams; the network part's rules. */
@@ -11,6 +14,8 @@ export interface StreamWriting {
   readonly maxBytes: number;
   /** Resolves when a full stream takes more; rejects when it closed. */
   drained(stream: Stream): Promise<void>;
+  /** Lets the peer send further ahead once what it sends is read. */
+  widen(stream: Stream): void;
 }
 
 /** What {@link pipeStream} works on. */
@@ -34,6 +39,7 @@ export async function pipeStream(init: PipeInit): Promise<void> {
   stream.inactivityTimeout = Number.POSITIVE_INFINITY;
   // While it waits its window bounds it; the library would end it at a limit below that.
   stream.maxReadBufferLength = Number.POSITIVE_INFINITY;
+  init.writing.widen(stream);
   try {
     await Promise.all([passToStream(init), passToSocket(init)]);
   } catch (cause) {
@@ -88,7 +94,8 @@ function passToSocket({ stream, socket }: PipeInit): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const isBroken = () => stream.status === "reset" || stream.status === "aborted";
   const holdBack = () => {
-    if (socket.writableNeedDrain && stream.readStatus === "readable") stream.pause();
+    const isFull = socket.writableLength > MAX_WAITING_BYTES;
+    if (isFull && stream.readStatus === "readable") stream.pause();
   };
   const finish = () => {
     if (isBroken()) return reject(new DaemonError("aborted", "The peer reset the stream"));
