@@ -14,6 +14,7 @@ import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./li
 import { muxerInit, type SwarmExtras } from "./swarm_extras.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { gateProtocols } from "./protocol_gate.ts";
+import { rememberProtocols } from "./protocol_memory.ts";
 import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
 /** A connection without a byte in either direction for so long is closed, contract 1.4. */
@@ -98,6 +99,7 @@ export class Swarm implements Service {
     try {
       this.#node = await this.#createNode(listen);
       gateProtocols(this.#node, this.#components.mayUse);
+      rememberProtocols(this.#node);
       this.#watch(this.#node);
       await this.#node.start();
     } catch (cause) {

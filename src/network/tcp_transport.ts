@@ -1,6 +1,7 @@
 import type { Listener, MultiaddrConnection, Transport, Upgrader } from "@libp2p/interface";
 import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
 import type { Server, Socket } from "node:net";
+import process from "node:process";
 import { guard, releaseWhenClosed } from "../core/mod.ts";
 
 /** Bytes of one connection that may wait for the system; past that its streams wait. */
@@ -74,8 +75,17 @@ function writeAtOnce(connection: MultiaddrConnection): void {
   const sending = connection as Sending;
   const { socket } = sending;
   if (!socket || !sending.sendData) return;
+  let isGathering = false;
   sending.sendData = (data) => {
     const sentBytes = data.byteLength;
+    if (!isGathering) {
+      isGathering = true;
+      socket.cork();
+      process.nextTick(() => {
+        isGathering = false;
+        socket.uncork();
+      });
+    }
     socket.write(data.subarray());
     return { sentBytes, canSendMore: socket.writableLength < MAX_UNSENT_BYTES };
   };

@@ -6,6 +6,7 @@ import {
   guard,
   logger,
   messageOf,
+  releaseWhenClosed,
   type Service,
   systemCode,
   withDeadline,
@@ -155,6 +156,7 @@ export class P2pdServer implements Service {
   }
 
   #accept(socket: Socket): void {
+    releaseWhenClosed(socket);
     const place = this.#places.take(() => socket.destroy());
     if (!place) {
       socket.on("error", () => undefined);
