@@ -27,6 +27,16 @@ export interface ServiceFlags {
   readonly follow: boolean;
 }
 
+/** Flags of the library's headless harness, as given; contract 5.6. */
+export interface LibraryCliFlags {
+  /** Shown in the first line. */
+  readonly name: string;
+  /** The library's folder. */
+  readonly dir: string;
+  /** Holds identity, index and settings. */
+  readonly state: string;
+}
+
 /** What the commands do; each resolves to an exit code. */
 export interface CliActions {
   version(format: OutputFormat): Promise<number>;
@@ -39,6 +49,8 @@ export interface CliActions {
     flags: GlobalFlags,
     options: ServiceFlags,
   ): Promise<number>;
+  /** The shared library without a screen, until standard input ends. */
+  libraryCli(options: LibraryCliFlags): Promise<number>;
   /** A command that talks to a daemon. */
   client(call: ClientCall, flags: GlobalFlags): Promise<number>;
   /**
@@ -66,7 +78,7 @@ export async function runCli(
   const program = createProgram(actions, output, (outcome) => code = outcome);
   const format = formatOf(args);
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(withItemVersion(args), { from: "user" });
     return code;
   } catch (failure) {
     if (failure instanceof VersionRequest) return await actions.version(format);
@@ -74,6 +86,14 @@ export async function runCli(
     output.error(describeFailure(failure, format));
     return exitCodeOf(failure);
   }
+}
+
+// Commander gives --version to the program wherever it stands; after `library add` it is the item's.
+function withItemVersion(args: readonly string[]): string[] {
+  const verb = args.findIndex((word, at) => word === "add" && args[at - 1] === "library");
+  return args.map((word, at) =>
+    verb >= 0 && at > verb ? word.replace(/^--version(?==|$)/, "--item-version") : word
+  );
 }
 
 /** Ends parsing, wherever among the flags the version is asked for. */
@@ -128,6 +148,7 @@ function createProgram(
     .action(async () => finish(await actions.run(program.opts())));
   program.command("service-run", { hidden: true })
     .action(async () => finish(await actions.runAsService(program.opts())));
+  addLibraryHarness(program, actions, finish);
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
   addClientCommands(program, async (name, args, options) => {
@@ -147,6 +168,14 @@ function createProgram(
 // Commander guesses what a wrong command was meant to be only where no command is also an action.
 function refuseCommand(program: Command): never {
   return (program as unknown as { unknownCommand(): never }).unknownCommand();
+}
+
+function addLibraryHarness(program: Command, actions: CliActions, finish: (code: number) => void) {
+  program.command("library-cli", { hidden: true }).description("the shared library by JSON lines")
+    .option("--name <name>", "shown in the first line", "almenad")
+    .requiredOption("--dir <path>", "the library's folder")
+    .requiredOption("--state <path>", "identity, index and settings")
+    .action(async (options) => finish(await actions.libraryCli(options)));
 }
 
 function addConfigCommands(program: Command, actions: CliActions, finish: (code: number) => void) {

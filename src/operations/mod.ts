@@ -63,6 +63,7 @@ import {
   setLibraryDir,
   uninstallItem,
   verifyItem,
+  watchItem,
 } from "./sharing.ts";
 
 export type { Components, DaemonState } from "./components.ts";
@@ -114,6 +115,7 @@ export const operations = [
   addItem,
   repairItem,
   verifyItem,
+  watchItem,
   listTrust,
   pendingTrust,
   requestTrust,

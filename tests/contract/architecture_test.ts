@@ -9,6 +9,8 @@ const RANKS: Readonly<Record<string, number>> = {
   system: 1,
   network: 1,
   library: 2,
+  plugins: 2,
+  sharing: 2,
   operations: 3,
   api: 4,
   client: 4,

@@ -41,6 +41,7 @@ const IDLE: CliActions = {
   showConfig: () => Promise.resolve(EXIT.ok),
   validateConfig: () => Promise.resolve(EXIT.ok),
   service: () => Promise.resolve(EXIT.ok),
+  libraryCli: () => Promise.resolve(EXIT.ok),
   client: () => Promise.resolve(EXIT.ok),
   operation: () => Promise.resolve(EXIT.ok),
   complete: () => Promise.resolve(EXIT.ok),

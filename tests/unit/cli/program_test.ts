@@ -18,6 +18,7 @@ async function run(args: string[], outcome: () => number = () => EXIT.ok) {
     showConfig: (flags, options) => act("config show", flags, options),
     validateConfig: (flags, path) => act("config validate", flags, path),
     service: (verb, flags, options) => act(`daemon ${verb}`, flags, options),
+    libraryCli: (options) => act("library-cli", options),
     client: ({ name, args, options }, flags) => act(name, args, options, flags),
     operation: (words) =>
       words[0] === "network" ? act("operation", words) : Promise.resolve(undefined),
