@@ -184,6 +184,7 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   );
   const outside = assembleOutside({
     ...{ identity, adminToken, events, config, dirs, caps, metrics, geolocation, health, shutDown },
+    isNetworked,
   });
   const { network, plugins, sharing } = outside;
   const subscriptions = new Subscriptions({ events, logs: hub });
@@ -217,7 +218,7 @@ function buildParts(options: DaemonOptions, { identity, adminToken, hub }: Secur
   const { grpc, rest, control } = doors;
   return {
     services: [
-      ...[...shelf.services, ...isNetworked ? outside.services : [], grpc, rest],
+      ...[...shelf.services, ...outside.services, grpc, rest],
       ...[...isNetworked ? [network.mdns] : [], watchdog, control],
       ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],

@@ -7,7 +7,11 @@ import { assembleSharing, type SharingParts } from "./sharing.ts";
 /** What everything that reaches other machines stands on. */
 export type OutsideInput =
   & Omit<NetworkInput, "mayUse">
-  & Pick<PluginsInput, "dirs" | "adminToken" | "shutDown">;
+  & Pick<PluginsInput, "dirs" | "adminToken" | "shutDown">
+  & {
+    /** Without a network the shared library is this machine's alone. */
+    readonly isNetworked: boolean;
+  };
 
 /** Everything that reaches other machines; `services` start in order, `network.mdns` at the end. */
 export interface OutsideParts extends Pick<PluginParts, "plugins" | "invitations"> {
@@ -27,13 +31,16 @@ export function assembleOutside(input: OutsideInput): OutsideParts {
   const plugins = assemblePlugins({ ...input, network, config });
   const library = assembleSharing({
     ...{ dirs: input.dirs, config, events: input.events, network },
+    isNetworked: input.isNetworked,
     selfId: input.identity.peerId,
     isTrusted: (peerId) => plugins.plugins.isTrusted(peerId),
   });
   return {
     ...{ network, plugins: plugins.plugins, invitations: plugins.invitations },
     sharing: library.sharing,
-    services: [...network.services, ...plugins.services, ...library.services],
+    services: input.isNetworked
+      ? [...network.services, ...plugins.services, ...library.services]
+      : library.services,
     reload(next) {
       network.reload(next);
       plugins.reload(next);
