@@ -30,6 +30,7 @@ import {
   type OnlineGeolocation,
   versionInfo,
 } from "../system/mod.ts";
+import { OfflineStreams } from "./offline_streams.ts";
 
 /** What the network parts stand on. */
 export interface NetworkInput {
@@ -42,6 +43,8 @@ export interface NetworkInput {
   readonly health: Health;
   /** Whether a peer may use a protocol. */
   mayUse(peerId: string, protocol: string): boolean;
+  /** Whether there is a swarm that peers can be reached by. */
+  readonly isNetworked: boolean;
 }
 
 /** The network parts; `services` start in order, `mdns` once the doors are open. */
@@ -84,7 +87,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
   return {
     peers,
     swarm,
-    streams: new PeerStreams({ swarm, dialer, peers }),
+    streams: new (input.isNetworked ? PeerStreams : OfflineStreams)({ swarm, dialer, peers }),
     links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
     mdns: createDiscovery(input, { peers, dialer, swarm }),
     services: [swarm, geoExchange, dialer, ready],

@@ -7,11 +7,7 @@ import { assembleSharing, type SharingParts } from "./sharing.ts";
 /** What everything that reaches other machines stands on. */
 export type OutsideInput =
   & Omit<NetworkInput, "mayUse">
-  & Pick<PluginsInput, "dirs" | "adminToken" | "shutDown">
-  & {
-    /** Without a network the shared library is this machine's alone. */
-    readonly isNetworked: boolean;
-  };
+  & Pick<PluginsInput, "dirs" | "adminToken" | "shutDown">;
 
 /** Everything that reaches other machines; `services` start in order, `network.mdns` at the end. */
 export interface OutsideParts extends Pick<PluginParts, "plugins" | "invitations"> {
@@ -40,7 +36,7 @@ export function assembleOutside(input: OutsideInput): OutsideParts {
     sharing: library.sharing,
     services: input.isNetworked
       ? [...network.services, ...plugins.services, ...library.services]
-      : library.services,
+      : [...plugins.services, ...library.services],
     reload(next) {
       network.reload(next);
       plugins.reload(next);

@@ -1,4 +1,6 @@
 /** Every operation through every door that serves it answers the same. */
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import assert from "node:assert/strict";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -148,6 +150,60 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   "jobs.cancel": { input: () => ({ job_id: "none" }) },
   "jobs.watch": { input: async (world, n) => ({ job_id: await copy(world, n) }) },
   "instances.list": NONE,
+  "trust.list": NONE,
+  "trust.pending": NONE,
+  "trust.request": { input: () => ({ peer: PEER, justification: "it is me" }) },
+  "trust.approve": { input: (world) => ({ peer: askingPeer(world) }), varies: ["peer_id"] },
+  "trust.reject": {
+    input: (world) => ({ peer: askingPeer(world), reason: "no" }),
+    varies: ["peer_id"],
+  },
+  "trust.revoke": {
+    input: async (world) => ({ peer: await trustedPeer(world) }),
+    varies: ["peer_id"],
+  },
+  "trust.wait": { input: () => ({ peer: PEER, timeout_ms: 0 }) },
+  "trust.changes": {
+    input: () => ({}),
+    meanwhile: (world) => world.call("trust.reject", { peer: askingPeer(world) }),
+    varies: ["peer_id", "time"],
+  },
+  "trust.invite": NONE,
+  "trust.accept": {
+    input: async ({ call }) => ({ ticket: (await call("trust.invite"))["ticket"] }),
+  },
+  "policy.start": { input: () => ({ network: 0, policy: JSON.stringify(POLICY) }) },
+  "policy.list": {
+    input: async (world) => {
+      await newPolicy(world);
+      return {};
+    },
+    varies: ["started_at"],
+  },
+  "policy.show": { input: async (world) => ({ network: await newPolicy(world) }) },
+  "policy.explain": {
+    input: async (world) => {
+      await newPolicy(world);
+      return { peer: PEER, port: 80 };
+    },
+  },
+  "policy.cycle": { input: async (world) => ({ network: await newPolicy(world) }) },
+  "policy.peers": { input: async (world) => ({ network: await newPolicy(world) }) },
+  "policy.stop": { input: async (world) => ({ network: await newPolicy(world) }) },
+  "network.members": {
+    input: async (world, n) => ({ id: await newNetwork(world, n) }),
+  },
+  "network.create": { input: (_world, n) => ({ name: `created ${n}` }), varies: ["token"] },
+  "network.join": {
+    input: (_world, n) => ({ id: 60_000 + n, token: "0123456789abcdef", name: "joined" }),
+  },
+  "network.leave": { input: async (world, n) => ({ id: await newNetwork(world, n) }) },
+  "network.tag": {
+    input: async (world, n) => ({ id: await newNetwork(world, n), tags: ["server"] }),
+  },
+  "webhook.set": { input: () => ({ url: "" }) },
+  "webhook.stats": NONE,
+  "plugins.list": NONE,
   "library.items": { input: () => ({ search: "nobody" }) },
   "library.item": { input: async (world, n) => ({ id: await newItem(world, n) }) },
   "library.latest": { input: () => ({ id: "nobody-has-it" }) },
@@ -183,6 +239,20 @@ function settled(value: unknown, varies: readonly string[] = []): unknown {
         return [key, isVolatile ? typeof one : settled(one, varies)];
       }),
   );
+}
+
+/** Writes who is trusted and who asks, as a daemon finds it at its start. */
+async function peersThatAsk(dataDir: string): Promise<string[]> {
+  const peerIds = await Promise.all(Array.from({ length: 16 }, async () => {
+    const key = await generateKeyPair("Ed25519");
+    return peerIdFromPrivateKey(key).toString();
+  }));
+  const time = new Date().toISOString();
+  const pending = peerIds.map((peerId) => ({ peerId, receivedAt: time, justification: "please" }));
+  const trusted = [{ peerId: PEER, approvedAt: time }];
+  await mkdir(join(dataDir, "data"), { recursive: true, mode: 0o700 });
+  await writeFile(join(dataDir, "data", "trust.json"), JSON.stringify({ trusted, pending }));
+  return peerIds;
 }
 
 async function openWorld(): Promise<World> {
