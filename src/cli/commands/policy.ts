@@ -42,8 +42,12 @@ export async function startPolicy(
     policy: await documentIn(file),
     shadow: options["shadow"] === true,
   });
-  const mode = answer.shadow ? "watches network" : "rules network";
-  print(context, answer, () => `The policy ${mode} ${answer.network}: ${answer.rules} rules`);
+  const mode = answer.shadow ? "watches" : "rules";
+  print(
+    context,
+    answer,
+    () => `The policy ${mode} network ${answer.network}: ${rulesText(answer.rules)}`,
+  );
   return EXIT.ok;
 }
 
@@ -102,6 +106,10 @@ async function documentIn(file: string): Promise<string> {
       { cause },
     );
   }
+}
+
+function rulesText(count: number): string {
+  return count === 1 ? "1 rule" : `${count} rules`;
 }
 
 function networkOf(word: unknown): number {
