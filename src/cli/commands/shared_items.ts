@@ -136,7 +136,8 @@ export async function scanItems(context: CommandContext, options: CommandOptions
   const answer = await context.client.action("library.scan", { wait }, {
     timeoutMs: SCAN_TIMEOUT_MS,
   });
-  print(context, answer, () => `${answer.items} items, ${answer.changed} changed`);
+  const noun = answer.items === 1 ? "item" : "items";
+  print(context, answer, () => `${answer.items} ${noun}, ${answer.changed} changed`);
   return EXIT.ok;
 }
 
