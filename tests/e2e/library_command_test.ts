@@ -75,7 +75,7 @@ testInNetns(
     assert.match(await refused(bob, 1, "install", "nobody-has-it"), /not in the library/);
     await refused(bob, 2, "get", "../game");
     await refused(bob, 2, "get");
-    assert.match(await refused(bob, 2, "set-dir", join(bob.dataDir, "data")), /Cannot/);
+    assert.match(await refused(bob, 5, "set-dir", join(bob.dataDir, "data")), /Cannot/);
     await chmod(folder.path, 0o755);
     assert.match(await good(bob, "set-dir", folder.path), /nothing was moved/);
   },
