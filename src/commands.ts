@@ -36,6 +36,7 @@ export function createActions(output: Output): CliActions {
       await (await daemon()).validateConfig(output, flags, path),
     service: async (verb, flags, options) =>
       await (await daemon()).serviceCommand(output, verb, flags, options),
+    libraryCli: async (options) => await (await import("./library_cli.ts")).runLibraryCli(options),
     client: async (call, flags) => await runClient(output, call, flags),
     operation: async (words, flags) => await runOperation(output, words, flags),
     complete: async (words, program) => {

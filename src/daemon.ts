@@ -196,7 +196,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   );
   const outside = assembleOutside({
     ...{ identity, adminToken, events, config, dirs, caps, metrics, geolocation, health, shutDown },
-    p2pd,
+    ...{ p2pd, isNetworked },
   });
   const { network, plugins, sharing } = outside;
   const subscriptions = new Subscriptions({ events, logs: hub });
@@ -232,7 +232,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const { grpc, rest, control } = doors;
   return {
     services: [
-      ...[...shelf.services, ...isNetworked ? outside.services : [], grpc, rest],
+      ...[...shelf.services, ...outside.services, grpc, rest],
       ...[...isNetworked ? [network.mdns] : [], watchdog, control],
       ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],

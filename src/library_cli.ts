@@ -5,54 +5,28 @@
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { parseArgs } from "node:util";
+import type { LibraryCliFlags } from "./cli/mod.ts";
 import { resolveConfig } from "./config/mod.ts";
-import { DaemonError, dataDirs, messageOf, toDaemonError } from "./core/mod.ts";
+import { DaemonError, dataDirs, toDaemonError } from "./core/mod.ts";
 import { assembleDaemon, type LibraryParts } from "./daemon.ts";
 
-/** How the harness is started; there is no switch for mDNS. */
-export interface LibraryCliOptions {
-  /** Shown in the first line. */
-  readonly name: string;
-  /** The library's folder. */
-  readonly dir: string;
-  /** Holds identity, index and settings. */
-  readonly state: string;
-}
-
 type Fields = Readonly<Record<string, unknown>>;
-
-/** Reads the words after `library-cli`. @throws {DaemonError} `invalid_argument` for any other word. */
-export function parseLibraryCli(args: readonly string[]): LibraryCliOptions {
-  try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: { name: { type: "string" }, dir: { type: "string" }, state: { type: "string" } },
-    });
-    const { name = "almenad", dir, state } = values;
-    if (dir && state) return { name, dir: resolve(dir), state: resolve(state) };
-  } catch (cause) {
-    throw new DaemonError("invalid_argument", `Cannot run library-cli: ${messageOf(cause)}`, {
-      cause,
-    });
-  }
-  throw new DaemonError("invalid_argument", "Cannot run library-cli: --dir and --state are needed");
-}
 
 /**
  * Runs until standard input ends or `{"cmd":"quit"}`.
  *
  * @returns The exit code.
  */
-export async function runLibraryCli(options: LibraryCliOptions): Promise<number> {
-  const { state, dir, name } = options;
+export async function runLibraryCli(flags: LibraryCliFlags): Promise<number> {
+  const { name } = flags;
+  const [dir, state] = [resolve(flags.dir), resolve(flags.state)];
   const env = {};
   const dirs = dataDirs({
     ...{ platform: process.platform, isDev: false, dataDir: state, env, cwd: process.cwd() },
   });
   const filePath = join(dirs.config, "config.toml");
-  const flags = { grpc_addr: "127.0.0.1:0", rest_addr: "127.0.0.1:0", log: "warn" };
-  const resolved = resolveConfig({ flags, env, filePath, isDev: false });
+  const doors = { grpc_addr: "127.0.0.1:0", rest_addr: "127.0.0.1:0", log: "warn" };
+  const resolved = resolveConfig({ flags: doors, env, filePath, isDev: false });
   const config = { ...resolved.config, library: { ...resolved.config.library, dir } };
   let stop: () => void = () => undefined;
   const ended = new Promise<void>((resolve) => stop = resolve);

@@ -33,6 +33,7 @@ import {
 import type { P2pdServer } from "../p2pd/mod.ts";
 import type * as P2pdParts from "./p2pd_parts.ts";
 import type { P2pdStack } from "./p2pd_stack.ts";
+import { OfflineStreams } from "./offline_streams.ts";
 
 /** What the network parts stand on. */
 export interface NetworkInput {
@@ -49,6 +50,8 @@ export interface NetworkInput {
   readonly p2pd: typeof P2pdParts | undefined;
   /** Whether a peer may use a protocol. */
   mayUse(peerId: string, protocol: string): boolean;
+  /** Whether there is a swarm that peers can be reached by. */
+  readonly isNetworked: boolean;
 }
 
 /** The network parts; `services` start in order, `mdns` once the doors are open. */
@@ -97,7 +100,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
   return {
     peers,
     swarm,
-    streams: new PeerStreams({ swarm, dialer, peers }),
+    streams: new (input.isNetworked ? PeerStreams : OfflineStreams)({ swarm, dialer, peers }),
     links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
     mdns: createDiscovery(input, { peers, dialer, swarm }),
     stack,

@@ -29,13 +29,16 @@ export function assembleOutside(input: OutsideInput): OutsideParts {
   const plugins = assemblePlugins({ ...input, network, config });
   const library = assembleSharing({
     ...{ dirs: input.dirs, config, events: input.events, network },
+    isNetworked: input.isNetworked,
     selfId: input.identity.peerId,
     isTrusted: (peerId) => plugins.plugins.isTrusted(peerId),
   });
   return {
     ...{ network, plugins: plugins.plugins, invitations: plugins.invitations },
     sharing: library.sharing,
-    services: [...network.services, ...plugins.services, ...library.services],
+    services: input.isNetworked
+      ? [...network.services, ...plugins.services, ...library.services]
+      : [...plugins.services, ...library.services],
     reload(next) {
       network.reload(next);
       plugins.reload(next);

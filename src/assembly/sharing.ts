@@ -1,9 +1,21 @@
 import { join } from "node:path";
 import type { Config } from "../config/mod.ts";
-import { type DataDirs, type EventBus, type Service, systemClock } from "../core/mod.ts";
+import {
+  DaemonError,
+  type DataDirs,
+  type EventBus,
+  type Service,
+  systemClock,
+} from "../core/mod.ts";
 import { FolderRules } from "../library/mod.ts";
 import { ProtocolStreams } from "../network/mod.ts";
-import { ArchiveUnpacker, Catalog, Sharing, systemFiles } from "../sharing/mod.ts";
+import {
+  ArchiveUnpacker,
+  Catalog,
+  Sharing,
+  type SharingComponents,
+  systemFiles,
+} from "../sharing/mod.ts";
 import type { NetworkParts } from "./network.ts";
 
 /** What the shared library stands on. */
@@ -12,6 +24,8 @@ export interface SharingInput {
   readonly config: Config;
   readonly events: EventBus;
   readonly network: NetworkParts;
+  /** Whether there is a swarm that peers can be reached by. */
+  readonly isNetworked: boolean;
   readonly selfId: string;
   /** Whether a peer is trusted; nobody is until there is a trust service. */
   isTrusted?(peerId: string): boolean;
@@ -24,6 +38,16 @@ export interface SharingParts {
   reload(config: Config): void;
 }
 
+// A daemon without a network has no peers that could ask or be asked.
+const NO_STREAMS: SharingComponents["streams"] = {
+  handle: () => Promise.resolve(() => Promise.resolve()),
+  onSpeaker: () => () => undefined,
+  open: (peerId) =>
+    Promise.reject(
+      new DaemonError("unavailable", `Cannot ask peer "${peerId}": there is no network`),
+    ),
+};
+
 /** Makes the shared library on the swarm's streams. */
 export function assembleSharing(input: SharingInput): SharingParts {
   const { dirs, events, network } = input;
@@ -35,7 +59,9 @@ export function assembleSharing(input: SharingInput): SharingParts {
     clock: systemClock,
     files: systemFiles,
     events,
-    streams: new ProtocolStreams({ node: () => network.swarm.node }),
+    streams: input.isNetworked
+      ? new ProtocolStreams({ node: () => network.swarm.node })
+      : NO_STREAMS,
     catalog: new Catalog(dirs.config),
     unpacker: new ArchiveUnpacker({ files: systemFiles, external: () => settings.unpackers }),
     limits: () => ({

@@ -1,10 +1,12 @@
 import type { ClientCall, ClientCommandName, CommandContext } from "./command_context.ts";
+import { PLUGIN_COMMANDS } from "./plugin_commands.ts";
 
 type Run = (context: CommandContext, call: ClientCall) => Promise<number>;
 
 // Each group of commands is loaded when one of them is asked for.
 const inspect = () => import("./commands/inspect.ts");
 const lifecycle = () => import("./commands/lifecycle.ts");
+const items = () => import("./commands/shared_items.ts");
 const streams = () => import("./commands/streams.ts");
 
 const COMMANDS: Readonly<Record<Exclude<ClientCommandName, "complete">, Run>> = {
@@ -15,6 +17,24 @@ const COMMANDS: Readonly<Record<Exclude<ClientCommandName, "complete">, Run>> = 
   disconnect: async (context, { args }) => await (await inspect()).disconnectPeer(context, args),
   jobs: async (context) => await (await inspect()).listJobs(context),
   "library list": async (context) => await (await inspect()).listLibraries(context),
+  "library ls": async (context) => await (await items()).listItems(context, []),
+  "library search": async (context, { args }) => await (await items()).listItems(context, args),
+  "library get": async (context, { args, options }) =>
+    await (await items()).getItem(context, args, options),
+  "library install": async (context, { args, options }) =>
+    await (await items()).installItem(context, args, options),
+  "library update": async (context, { args, options }) =>
+    await (await items()).updateItems(context, args, options),
+  "library uninstall": async (context, { args, options }) =>
+    await (await items()).uninstallItem(context, args, options),
+  "library cancel": async (context, { args }) => await (await items()).cancelItem(context, args),
+  "library scan": async (context, { options }) => await (await items()).scanItems(context, options),
+  "library add": async (context, { args, options }) =>
+    await (await items()).addItem(context, args, options),
+  "library set-dir": async (context, { args }) => await (await items()).setDir(context, args),
+  "library repair": async (context, { args }) => await (await items()).repairItem(context, args),
+  "library verify": async (context, { args, options }) =>
+    await (await items()).verifyItem(context, args, options),
   start: async (context) => await (await lifecycle()).start(context),
   stop: async (context) => await (await lifecycle()).stop(context),
   restart: async (context) => await (await lifecycle()).restart(context),
@@ -31,6 +51,7 @@ const COMMANDS: Readonly<Record<Exclude<ClientCommandName, "complete">, Run>> = 
     await (await import("./commands/copy.ts")).copyFiles(context, args, options),
   completions: async (context, { args }) =>
     await (await import("./commands/completions.ts")).completions(context, args),
+  ...PLUGIN_COMMANDS,
   doctor: async (context) => await (await import("./doctor/mod.ts")).doctor(context),
 };
 

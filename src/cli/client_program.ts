@@ -1,6 +1,7 @@
 /** The commands that talk to a daemon: their names, arguments and options. */
 import { type Command, Option } from "commander";
 import type { ClientCommandName, CommandOptions } from "./command_context.ts";
+import { addPluginCommands } from "./plugin_program.ts";
 
 /** Runs one command. */
 export type RunClient = (
@@ -89,11 +90,7 @@ export function addClientCommands(program: Command, run: RunClient): void {
     declare(program, declaration, (args, options) => run(name as ClientCommandName, args, options));
   }
   addInstances(program, run);
-  const libraries = program.command("library").description("the libraries of this daemon");
-  declare(libraries, {
-    usage: "list",
-    description: "all libraries; works without a daemon as well",
-  }, (args, options) => run("library list", args, options));
+  addLibrary(program, run);
   const files = program.command("files").description("files of this machine");
   declare(files, {
     usage: "copy <paths...>",
@@ -106,11 +103,70 @@ export function addClientCommands(program: Command, run: RunClient): void {
       library(),
     ],
   }, (args, options) => run("files copy", args, options));
+  addPluginCommands(program, run);
   program.command("completions").description("a script that completes commands in a shell")
     .argument("<shell>", "bash, zsh or fish")
     .action(async (shell: string) => await run("completions", [shell], {}));
   program.command("complete", { hidden: true }).argument("[words...]").allowUnknownOption()
     .action(async (words: string[]) => await run("complete", words, {}));
+}
+
+const NO_WAIT = () => option("--no-wait", "only begin it");
+
+const LIBRARY_COMMANDS: readonly Declaration[] = [
+  { usage: "list", description: "all libraries; works without a daemon as well" },
+  { usage: "ls", description: "items: what peers share and what is here" },
+  { usage: "search <text>", description: "items whose name or id has this text" },
+  {
+    usage: "get <item>",
+    description: "fetch the newest version from all peers that have it, and install it",
+    options: [option("--no-install", "only fetch it"), NO_WAIT()],
+  },
+  { usage: "install <item>", description: "install what was fetched", options: [NO_WAIT()] },
+  {
+    usage: "update [items...]",
+    description: "fetch and install what is newer at peers; without items, all",
+  },
+  {
+    usage: "uninstall <item>",
+    description: "remove what is installed; what was fetched stays",
+    options: [NO_WAIT()],
+  },
+  { usage: "cancel <item>", description: "stop what an item is busy with" },
+  {
+    usage: "scan",
+    description: "look at the library's folder now",
+    options: [option("--no-wait", "do not wait until everything is hashed")],
+  },
+  {
+    usage: "add <folder>",
+    description: "copy a folder into the library, to share it",
+    options: [
+      option("--id <id>", "its id; else the folder's name"),
+      option("--item-version <version>", "its version (1); --version after add is the same"),
+      option("--move", "move it there in place of a copy"),
+    ],
+  },
+  { usage: "set-dir <path>", description: "use another folder as the library; moves no file" },
+  { usage: "repair <item>", description: "free an item whose install log cannot be read" },
+  {
+    usage: "verify <item>",
+    description: "read an item again and compare it with its hashes",
+    options: [NO_WAIT()],
+  },
+];
+
+function addLibrary(program: Command, run: RunClient): void {
+  const library = program.command("library")
+    .description("folders shared with the network, and the libraries of this daemon");
+  for (const declaration of LIBRARY_COMMANDS) {
+    const [verb] = declaration.usage.split(" ");
+    declare(
+      library,
+      declaration,
+      (args, options) => run(`library ${verb}` as ClientCommandName, args, options),
+    );
+  }
 }
 
 function addInstances(program: Command, run: RunClient): void {

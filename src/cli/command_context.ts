@@ -17,6 +17,18 @@ export type ClientCommandName =
   | "disconnect"
   | "call"
   | "library list"
+  | "library ls"
+  | "library search"
+  | "library get"
+  | "library install"
+  | "library update"
+  | "library uninstall"
+  | "library cancel"
+  | "library scan"
+  | "library add"
+  | "library set-dir"
+  | "library repair"
+  | "library verify"
   | "files copy"
   | "jobs"
   | "events"
@@ -26,7 +38,16 @@ export type ClientCommandName =
   | "instances stop"
   | "doctor"
   | "completions"
-  | "complete";
+  | "complete"
+  | PluginCommandName;
+
+/** Those about trust, policies, webhooks and plugins. */
+export type PluginCommandName =
+  | `trust ${"list" | "pending" | "request" | "approve" | "reject" | "revoke" | "wait" | "invite"}`
+  | "trust accept"
+  | `policy ${"list" | "show" | "start" | "stop" | "explain"}`
+  | `webhook ${"show" | "set" | "stats"}`
+  | "plugins list";
 
 /** Options of one command, as given. */
 export type CommandOptions = Readonly<Record<string, unknown>>;

@@ -28,4 +28,10 @@ export {
 export { paintFor, processTerminal, type Terminal } from "./terminal.ts";
 export type { WantedAddress } from "./doctor/port_checks.ts";
 export { runClientCommand } from "./client_commands.ts";
-export { type CliActions, type GlobalFlags, runCli, type ServiceFlags } from "./program.ts";
+export {
+  type CliActions,
+  type GlobalFlags,
+  type LibraryCliFlags,
+  runCli,
+  type ServiceFlags,
+} from "./program.ts";

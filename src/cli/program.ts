@@ -28,6 +28,16 @@ export interface ServiceFlags {
   readonly follow: boolean;
 }
 
+/** Flags of the library's headless harness, as given; contract 5.6. */
+export interface LibraryCliFlags {
+  /** Shown in the first line. */
+  readonly name: string;
+  /** The library's folder. */
+  readonly dir: string;
+  /** Holds identity, index and settings. */
+  readonly state: string;
+}
+
 /** What the commands do; each resolves to an exit code. */
 export interface CliActions {
   version(format: OutputFormat): Promise<number>;
@@ -42,6 +52,8 @@ export interface CliActions {
     flags: GlobalFlags,
     options: ServiceFlags,
   ): Promise<number>;
+  /** The shared library without a screen, until standard input ends. */
+  libraryCli(options: LibraryCliFlags): Promise<number>;
   /** A command that talks to a daemon. */
   client(call: ClientCall, flags: GlobalFlags): Promise<number>;
   /**
@@ -71,7 +83,7 @@ export async function runCli(
   const program = createProgram(actions, output, (outcome) => code = outcome);
   const format = formatOf(args);
   try {
-    await program.parseAsync([...args], { from: "user" });
+    await program.parseAsync(withItemVersion(args), { from: "user" });
     return code;
   } catch (failure) {
     if (failure instanceof VersionRequest) return await actions.version(format);
@@ -79,6 +91,14 @@ export async function runCli(
     output.error(describeFailure(failure, format));
     return exitCodeOf(failure);
   }
+}
+
+// Commander gives --version to the program wherever it stands; after `library add` it is the item's.
+function withItemVersion(args: readonly string[]): string[] {
+  const verb = args.findIndex((word, at) => word === "add" && args[at - 1] === "library");
+  return args.map((word, at) =>
+    verb >= 0 && at > verb ? word.replace(/^--version(?==|$)/, "--item-version") : word
+  );
 }
 
 /** Ends parsing, wherever among the flags the version is asked for. */
@@ -130,11 +150,8 @@ function createProgram(
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })
     .addHelpText("after", HELP);
-  program.command("run", { isDefault: false }).description("run the daemon in the foreground")
-    .action(async () => finish(await actions.run(program.opts())));
-  program.command("p2pd").description("run a p2pd: libp2p for programs in any language; -help");
-  program.command("service-run", { hidden: true })
-    .action(async () => finish(await actions.runAsService(program.opts())));
+  addRunCommands(program, actions, finish);
+  addLibraryHarness(program, actions, finish);
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
   addClientCommands(program, async (name, args, options) => {
@@ -154,6 +171,22 @@ function createProgram(
 // Commander guesses what a wrong command was meant to be only where no command is also an action.
 function refuseCommand(program: Command): never {
   return (program as unknown as { unknownCommand(): never }).unknownCommand();
+}
+
+function addRunCommands(program: Command, actions: CliActions, finish: (code: number) => void) {
+  program.command("run", { isDefault: false }).description("run the daemon in the foreground")
+    .action(async () => finish(await actions.run(program.opts())));
+  program.command("p2pd").description("run a p2pd: libp2p for programs in any language; -help");
+  program.command("service-run", { hidden: true })
+    .action(async () => finish(await actions.runAsService(program.opts())));
+}
+
+function addLibraryHarness(program: Command, actions: CliActions, finish: (code: number) => void) {
+  program.command("library-cli", { hidden: true }).description("the shared library by JSON lines")
+    .option("--name <name>", "shown in the first line", "almenad")
+    .requiredOption("--dir <path>", "the library's folder")
+    .requiredOption("--state <path>", "identity, index and settings")
+    .action(async (options) => finish(await actions.libraryCli(options)));
 }
 
 function addConfigCommands(program: Command, actions: CliActions, finish: (code: number) => void) {

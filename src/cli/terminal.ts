@@ -84,3 +84,11 @@ export function bar(progress: number, width: number): string {
   const full = Math.round(Math.min(1, Math.max(0, progress)) * width);
   return `${"█".repeat(full)}${"░".repeat(width - full)}`;
 }
+
+/** A number of bytes in its largest binary unit. */
+export function bytes(count: number): string {
+  const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+  let [value, unit] = [Math.max(0, count), 0];
+  for (; value >= 1_024 && unit < units.length - 1; unit++) value /= 1_024;
+  return `${unit === 0 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}

@@ -65,6 +65,7 @@ import {
   setLibraryDir,
   uninstallItem,
   verifyItem,
+  watchItem,
 } from "./sharing.ts";
 
 export type { Components, DaemonState } from "./components.ts";
@@ -124,6 +125,7 @@ export const operations = [
   addItem,
   repairItem,
   verifyItem,
+  watchItem,
   listTrust,
   pendingTrust,
   requestTrust,

@@ -1,6 +1,6 @@
 /** The shared library, contract 5.6: what is found on the LAN, fetched, installed. */
 import * as z from "zod";
-import { action, query } from "../core/mod.ts";
+import { action, query, stream } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
 const ItemId = z.string().min(1).max(128).describe("Id of an item");
@@ -197,8 +197,9 @@ export const addItem = action({
     move: z.boolean().default(false),
   }),
   output: z.object({ id: z.string() }),
-  run: async (input, { sharing }: Uses, { signal }) => ({
-    id: await sharing.actions.add(input, signal),
+  // A copy may take longer than one call may; library.watch tells its end, library.cancel makes one.
+  run: async (input, { sharing }: Uses) => ({
+    id: await sharing.actions.add(input, new AbortController().signal),
   }),
 });
 
@@ -220,13 +221,54 @@ export const verifyItem = action({
   name: "library.verify",
   summary: "Read every file of an item and compare it with its hashes",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
-  output: z.object({
-    files: z.number(),
-    bytes: z.number(),
-    damaged: z.array(z.string()).readonly(),
+  input: z.strictObject({
+    id: ItemId,
+    wait: z.boolean().default(true)
+      .describe("Until it is read; for large items rather false, and library.watch"),
   }),
-  run: async ({ id }, { sharing }: Uses) => await sharing.actions.verify(id),
+  output: z.object({
+    id: z.string(),
+    files: z.number().optional(),
+    bytes: z.number().optional(),
+    damaged: z.array(z.string()).readonly().optional(),
+  }),
+  run: async ({ id, wait }, { sharing }: Uses) => {
+    const { done } = await sharing.actions.verify(id);
+    return { id, ...(wait ? await done : {}) };
+  },
+});
+
+const State = z.object({
+  id: z.string(),
+  status: z.enum(["Idle", "Running", "Completed", "Failed"]),
+  activity: z.string().optional().describe("What it is, or was last, busy with"),
+  reason: z.string().optional().describe("Why it failed"),
+  done_bytes: z.number().optional(),
+  total_bytes: z.number().optional().describe("Where it is known beforehand"),
+  bytes_per_second: z.number().optional(),
+  seconds_left: z.number().optional(),
+  peers: z.number().optional().describe("Peers it is fetched from"),
+  damaged: z.array(z.string()).readonly().optional().describe("What a verification found"),
+});
+
+/** Follows an item. */
+export const watchItem = stream({
+  name: "library.watch",
+  summary: "What an item is busy with and how far, after every change, until it is over",
+  positional: ["id"],
+  input: z.strictObject({ id: ItemId }),
+  output: State,
+  run: async function* ({ id }, { sharing }: Uses, { signal }) {
+    for await (const state of sharing.watch(id, signal)) {
+      const { doneBytes, totalBytes, bytesPerSecond, secondsLeft, ...rest } = state;
+      const fields = {
+        ...{ ...rest, done_bytes: doneBytes, total_bytes: totalBytes },
+        ...{ bytes_per_second: bytesPerSecond, seconds_left: secondsLeft },
+      };
+      const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+      yield Object.fromEntries(known) as z.input<typeof State>;
+    }
+  },
 });
 
 function filesOutput(

@@ -1,44 +1,9 @@
-import { DaemonError, type EventBus as CoreBus, guard } from "../core/mod.ts";
-import type { PeerStreams } from "../network/mod.ts";
+import { guard } from "../core/mod.ts";
 import { formatAddress, nodeNumber } from "./address.ts";
-import type { Connections } from "./connections.ts";
-import type { Datagrams } from "./datagrams.ts";
-import type { Networks } from "./networks.ts";
-import type { PeerNames } from "./peer_names.ts";
+import { PermissionError } from "./permission_error.ts";
 import type * as Contract from "./plugin.ts";
-import type { PluginHealth } from "./plugin_health.ts";
-import type { Ports } from "./ports.ts";
-import type { Services } from "./services.ts";
-import { isSameText, type SigningKey } from "./signing.ts";
-
-/** A privileged call came without the right word. */
-export class PermissionError extends DaemonError {
-  constructor(what: string) {
-    super("permission_denied", `Cannot ${what}: the admin token is wrong or unset`);
-  }
-}
-
-/** What stands behind the surface; the same for every plugin. */
-export interface SurfaceParts {
-  readonly key: SigningKey;
-  readonly identityPath: string;
-  readonly adminToken: string;
-  readonly trustAutoApprove: boolean;
-  readonly version: Contract.VersionInfo;
-  readonly events: CoreBus;
-  readonly streams: PeerStreams;
-  readonly connections: Connections;
-  readonly ports: Ports;
-  readonly datagrams: Datagrams;
-  readonly networks: Networks;
-  readonly names: PeerNames;
-  readonly services: Services;
-  readonly health: PluginHealth;
-  /** Settings of a plugin, as they are now. */
-  settingsOf(plugin: string): Readonly<Record<string, unknown>>;
-  /** Stops the daemon in order. */
-  shutDown(): void;
-}
+import { isSameText } from "./signing.ts";
+import type { SurfaceParts } from "./surface_parts.ts";
 
 /** The daemon as one plugin sees it, contract 4.2; knows what to take back when the plugin ends. */
 export class DaemonSurface implements Contract.Daemon {

@@ -1,11 +1,11 @@
-import { logger, messageOf } from "../core/mod.ts";
-import { DaemonError } from "../core/mod.ts";
+import { DaemonError, logger, messageOf } from "../core/mod.ts";
 import { addItem, type AddItemInput } from "./add_item.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
 import { ItemDownload } from "./item_download.ts";
-import type { LocalItem } from "./local_item.ts";
-import { type LocalItems, unknownItem } from "./local_items.ts";
+import { type LocalItem, unknownItem } from "./local_item.ts";
+import type { ActivityProgress } from "./item_activities.ts";
+import type { LocalItems } from "./local_items.ts";
 import type { Manifest } from "./manifest.ts";
 import { type MergedManifest, mergeManifests, type PeerManifest } from "./manifest_merge.ts";
 import { checkItemId } from "./names.ts";
@@ -162,19 +162,22 @@ export class Actions {
     });
   }
 
-  /** Reads every file of an item and compares it with its hashes. */
-  async verify(id: string): Promise<VerifyResult> {
+  /** Begins to read every file of an item and to compare it with its hashes. */
+  async verify(id: string): Promise<{ readonly done: Promise<VerifyResult> }> {
     await this.#item(id);
+    this.#refuseBusy(id);
     const { files, gate, local, store } = this.#components;
-    return await gate.run(
-      id,
-      "verifying",
-      (signal) => verifyItem({ files, store: store() }, { id, root: local().rootOf(id), signal }),
-    );
+    const root = local().rootOf(id);
+    const done = gate.run(id, "verifying", (signal) => {
+      const onProgress = (progress: ActivityProgress) => gate.activities.progress(id, progress);
+      return verifyItem({ files, store: store(), onProgress }, { id, root, signal });
+    });
+    done.catch((error) => log.info("An item was not verified", { id, reason: messageOf(error) }));
+    return { done };
   }
 
   async #download(id: string, offer: MergedManifest, signal: AbortSignal): Promise<void> {
-    const { downloads, local, store, peers, tell } = this.#components;
+    const { downloads, gate, local, store, peers, tell } = this.#components;
     const { version } = offer.manifest;
     let toldAt = -Infinity;
     const download = new ItemDownload({
@@ -186,7 +189,9 @@ export class Actions {
           hasVersion: peers.versionOf(peerId, id) === version,
         })),
       onBegin: () => tell("game-download-begin", { id, version }),
-      onProgress: ({ doneBytes, totalBytes, bytesPerSecond, secondsLeft, peers }) => {
+      onProgress: (progress) => {
+        gate.activities.progress(id, progress);
+        const { doneBytes, totalBytes, bytesPerSecond, secondsLeft, peers } = progress;
         const now = this.#components.clock.monotonic();
         if (now - toldAt < PROGRESS_MS && doneBytes < totalBytes) return;
         toldAt = now;
@@ -211,12 +216,11 @@ export class Actions {
   }
 
   async #install(id: string, version: string, signal: AbortSignal): Promise<void> {
-    const { installs, local } = this.#components;
-    await this.#reported(
-      "game-install",
-      id,
-      () => installs.install(local().rootOf(id), { version, signal }),
-    );
+    const { gate, installs, local } = this.#components;
+    const onProgress = ({ bytes }: { bytes: number }) =>
+      gate.activities.progress(id, { doneBytes: bytes });
+    const init = { version, signal, onProgress };
+    await this.#reported("game-install", id, () => installs.install(local().rootOf(id), init));
   }
 
   async #reported(

@@ -1,7 +1,7 @@
 /** Which peer is asked for which chunk: by measured throughput, or in turn. Pure bookkeeping. */
 import type { Manifest } from "./manifest.ts";
 import { allChunks, type Chunk, type ChunkState, type DownloadPlanInit } from "./planned.ts";
-import { hasChunk, type PlannedPeer, type PlanStrategy } from "./planned.ts";
+import { flyingBytes, hasChunk, type PlannedPeer, type PlanStrategy } from "./planned.ts";
 import { PeerSpeed } from "./peer_speed.ts";
 
 /** A peer that failed is left alone for so long, contract 5.3. */
@@ -186,13 +186,7 @@ export class DownloadPlan {
     if (peer.flying.size >= MAX_PEER_STREAMS) return false;
     const wanted = Math.min(MOST_AHEAD_BYTES, peer.speed.rate * AHEAD_SECONDS);
     const ahead = Math.max(LEAST_AHEAD_BYTES, wanted);
-    return peer.flying.size === 0 || this.#flyingBytes(peer) < ahead;
-  }
-
-  #flyingBytes(peer: PlannedPeer): number {
-    let bytes = 0;
-    for (const index of peer.flying) bytes += this.chunks[index]?.length ?? 0;
-    return bytes;
+    return peer.flying.size === 0 || flyingBytes(peer, this.chunks) < ahead;
   }
 
   #mayAsk(peer: PlannedPeer, chunk: Chunk): boolean {
@@ -244,11 +238,11 @@ export class DownloadPlan {
       const isAble = chunk !== undefined && other.restedUntil <= now && this.#mayAsk(other, chunk);
       if (!isAble) continue;
       others += other.speed.rate;
-      waiting += this.#flyingBytes(other);
+      waiting += flyingBytes(other, this.chunks);
     }
     if (!isAnyBusy) return true;
     if (others <= rate) return true;
-    const own = (this.#flyingBytes(peer) + (chunk?.length ?? 0)) / rate;
+    const own = (flyingBytes(peer, this.chunks) + (chunk?.length ?? 0)) / rate;
     return own <= waiting / others;
   }
 
@@ -263,7 +257,7 @@ export class DownloadPlan {
         const chunk = this.chunks[index];
         const isSecond = (this.#states.get(index)?.flying.size ?? 0) > 1;
         if (!chunk || isSecond || other === peer || !this.#mayAsk(peer, chunk)) continue;
-        const seconds = this.#flyingBytes(other) / Math.max(1, other.speed.rate);
+        const seconds = flyingBytes(other, this.chunks) / Math.max(1, other.speed.rate);
         if (seconds > 3 * chunk.length / rate && seconds > worstSeconds) {
           [worst, worstSeconds] = [index, seconds];
         }

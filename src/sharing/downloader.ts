@@ -8,7 +8,8 @@ import { digest, fromHex, sameHash } from "./hashing.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import { PeerRefusal } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
-import { bitmapsOf, isGone } from "./holdings.ts";
+import { HolderSearch } from "./holder_search.ts";
+import { isGone } from "./holdings.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { Chunk, DownloadPlanInit } from "./planned.ts";
 import { type DownloadProgress, ProgressMeter } from "./progress.ts";
@@ -17,10 +18,6 @@ import { type DownloadProgress, ProgressMeter } from "./progress.ts";
 export const TICK_MS = 300;
 /** Without any peer for so long, a round counts as failed; there are three. */
 export const ROUND_WAIT_MS = 20_000;
-/** Peers that are asked which chunks they have. */
-const MAX_POLLED_PEERS = 16;
-/** A peer that does not fetch the item itself is asked again after so long. */
-const REPOLL_MS = 1_000;
 /** Chunk buffers kept for their next use. */
 const KEPT_BUFFERS = 4;
 
@@ -55,7 +52,7 @@ export class Downloader {
   readonly #fileIndex: ReadonlyMap<string, number>;
   readonly #flying = new Map<Chunk, Map<string, AbortController>>();
   readonly #tasks = new Set<Promise<void>>();
-  readonly #polledAt = new Map<string, number>();
+  readonly #holders: HolderSearch;
   readonly #totalBytes: number;
   readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
   #doneBytes: number;
@@ -78,6 +75,8 @@ export class Downloader {
       const indexes = [...lacks].map((path) => this.#fileIndex.get(path) ?? -1);
       this.plan.setPeer(peerId, { lacks: new Set(indexes) });
     }
+    const { plan } = this;
+    this.#holders = new HolderSearch({ ...components, plan }, { manifest, sources });
     this.#totalBytes = sizeOf(manifest);
     this.#meter = new ProgressMeter(this.#totalBytes);
     this.#lastProgress = this.#now();
@@ -268,35 +267,10 @@ export class Downloader {
   async #tick(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#tell();
-      await this.#lookForPeers(signal).catch((error) => log.debug("No peers found", { error }));
+      await this.#holders.look(signal).catch((error) => log.debug("No peers found", { error }));
+      this.#wake();
       await pause(TICK_MS, signal);
     }
-  }
-
-  async #lookForPeers(signal: AbortSignal): Promise<void> {
-    const now = this.#now();
-    const known = new Set(this.plan.peers);
-    const due: string[] = [];
-    for (const { peerId, hasVersion } of this.#components.peers()) {
-      if (this.#init.sources.has(peerId)) continue;
-      if (hasVersion) this.plan.setPeer(peerId);
-      else if (now >= (this.#polledAt.get(peerId) ?? 0) && due.length < MAX_POLLED_PEERS) {
-        due.push(peerId);
-      }
-    }
-    await Promise.all(due.map(async (peerId) => {
-      this.#polledAt.set(peerId, now + (known.has(peerId) ? 0 : REPOLL_MS));
-      const { manifest } = this.#init;
-      try {
-        const have = await this.#components.client.getHave(peerId, manifest.id, signal);
-        if (have.version !== manifest.version) return this.plan.removePeer(peerId);
-        this.#polledAt.set(peerId, 0);
-        this.plan.setPeer(peerId, { bitmaps: bitmapsOf(have, manifest, this.#fileIndex) });
-      } catch (failure) {
-        if (failure instanceof PeerRefusal && known.has(peerId)) this.plan.removePeer(peerId);
-      }
-    }));
-    this.#wake();
   }
 
   #tell(): void {

@@ -37,7 +37,7 @@ export async function hashFile(
   files: Files,
   path: string,
   size: number,
-  signal?: AbortSignal,
+  { signal, onProgress }: { signal?: AbortSignal; onProgress?: (hashed: number) => void } = {},
 ): Promise<Uint8Array | undefined> {
   const chunks = new Uint8Array(chunkCount(size) * 32);
   const file = await files.open(path, "read");
@@ -47,6 +47,7 @@ export async function hashFile(
       const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - index * CHUNK_BYTES));
       if (await file.read(buffer, index * CHUNK_BYTES) < buffer.byteLength) return undefined;
       chunks.set(await digest(buffer), index * 32);
+      onProgress?.(index * CHUNK_BYTES + buffer.byteLength);
     }
     return (await file.facts()).size === size ? chunks : undefined;
   } finally {

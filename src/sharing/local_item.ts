@@ -1,6 +1,7 @@
 /** What is known of one item in the library's folder. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { DaemonError } from "../core/mod.ts";
 import { BACKUP, CHUNK_BYTES, INSTALLING, INTENT, INTENT_TEMP } from "./names.ts";
 import { SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 import type { FoundFile, FoundItem } from "./scanner.ts";
@@ -68,4 +69,9 @@ function isDownloaded({ sentinelMtimeMs }: IndexedItem): boolean {
 /** Whether a list would show no difference. */
 export function isEqual(a: LocalItem, b: LocalItem): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
+}
+
+/** @throws {DaemonError} `not_found` for an item nobody here knows. */
+export function unknownItem(id: string): DaemonError {
+  return new DaemonError("not_found", `Cannot find "${id}": it is not in the library`);
 }

@@ -1,9 +1,10 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { DaemonError, logger, messageOf } from "../core/mod.ts";
+import { logger, messageOf } from "../core/mod.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Files } from "./files.ts";
-import { fileHash, hashFile } from "./hashing.ts";
+import { hashFile } from "./hashing.ts";
+import { KeptManifests } from "./kept_manifests.ts";
 import type { Manifest } from "./manifest.ts";
 import type { Game } from "./messages.ts";
 import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
@@ -11,7 +12,7 @@ import { isItemId } from "./names.ts";
 import { completeFile, type ServedFile } from "./peer_server.ts";
 import { type FoundFile, type FoundItem, itemFolders, scanItem } from "./scanner.ts";
 import { inSlices } from "./slices.ts";
-import { chunkHashes, type IndexedItem, type IndexStore } from "./store.ts";
+import type { IndexedItem, IndexStore } from "./store.ts";
 
 /** What {@link LocalItems} uses. */
 export interface LocalItemsComponents {
@@ -31,8 +32,6 @@ export interface ScanResult {
   readonly ms: number;
 }
 
-/** Manifests kept in memory. */
-const KEPT_MANIFESTS = 4;
 const log = logger("sharing");
 
 /** The library's folder: scans it, hashes what changed in the background, and knows the manifests. */
@@ -42,7 +41,7 @@ export class LocalItems {
   hashed = 0;
   readonly #components: LocalItemsComponents;
   readonly #items = new Map<string, LocalItem>();
-  readonly #manifests = new Map<string, Promise<Manifest | undefined>>();
+  readonly #manifests: KeptManifests;
   readonly #queue = new Set<string>();
   readonly #abort = new AbortController();
   #hashing: Promise<void> | undefined;
@@ -50,6 +49,7 @@ export class LocalItems {
 
   constructor(components: LocalItemsComponents, init: { dir: string }) {
     this.#components = components;
+    this.#manifests = new KeptManifests(components);
     this.dir = init.dir;
   }
 
@@ -134,12 +134,7 @@ export class LocalItems {
     if (!item?.downloaded || !item.isHashed || !await this.#components.catalog.has(id)) {
       return undefined;
     }
-    const known = this.#manifests.get(id) ?? this.#readManifest(id, item.version);
-    this.#manifests.delete(id);
-    this.#manifests.set(id, known);
-    const [oldest] = this.#manifests.keys();
-    if (this.#manifests.size > KEPT_MANIFESTS && oldest) this.#manifests.delete(oldest);
-    return await known;
+    return await this.#manifests.get(id, item.version);
   }
 
   /** A file of an announced item. */
@@ -181,7 +176,7 @@ export class LocalItems {
       store.putItem(item);
       store.removeParts(id);
     });
-    this.#manifests.delete(id);
+    this.#manifests.forget(id);
     this.#items.set(id, localItem(item, [])); // served from now on
   }
 
@@ -216,7 +211,7 @@ export class LocalItems {
     const known = store.item(id);
     if (!found) {
       if (known) store.together(() => store.removeItem(id));
-      this.#manifests.delete(id);
+      this.#manifests.forget(id);
       return this.#items.delete(id);
     }
     const { version, installed, skipped, sentinelMtimeMs } = found;
@@ -233,7 +228,7 @@ export class LocalItems {
       sentinelMtimeMs: version === undefined ? 0 : sentinelMtimeMs,
       ...{ size: files.reduce((sum, { size }) => sum + size, 0), files: files.length },
     };
-    if (!isHashed) this.#manifests.delete(id);
+    if (!isHashed) this.#manifests.forget(id);
     if (version !== undefined && !isHashed) this.#queue.add(id);
     const next = localItem(item, skipped);
     this.#items.set(id, next);
@@ -284,7 +279,7 @@ export class LocalItems {
     for (const group of hashGroups(changed)) {
       const hashes = await Promise.all(
         group.map(({ path, size }) =>
-          hashFile(files, join(this.rootOf(id), ...path.split("/")), size, signal)
+          hashFile(files, join(this.rootOf(id), ...path.split("/")), size, { signal })
         ),
       );
       // What changes while it is read is found by the next scan.
@@ -300,25 +295,4 @@ export class LocalItems {
     const again = await inSlices(scanItem(this.rootOf(id), id, store.item(id)), signal);
     return this.#components.isBusy(id) ? false : this.#take(id, again);
   }
-
-  async #readManifest(id: string, version: string): Promise<Manifest> {
-    const { store } = this.#components;
-    const files = await inSlices((function* () {
-      const files: Manifest["files"][number][] = [];
-      for (let rows = store.files(id, "", 500); rows.length > 0;) {
-        for (const { path, size, chunks } of rows) {
-          files.push({ path, size, sha256: fileHash(chunks), chunks: chunkHashes(chunks) });
-        }
-        yield;
-        rows = store.files(id, rows.at(-1)?.path ?? "", 500);
-      }
-      return files;
-    })());
-    return { id, version, files };
-  }
-}
-
-/** @throws {DaemonError} `not_found` for an item nobody here knows. */
-export function unknownItem(id: string): DaemonError {
-  return new DaemonError("not_found", `Cannot find "${id}": it is not in the library`);
 }

@@ -1,5 +1,4 @@
 /** What an item consists of, contract 5.2. */
-import { chunkCount } from "./names.ts";
 
 /** One file of an item. */
 export interface FileEntry {
@@ -22,9 +21,4 @@ export interface Manifest {
 /** Bytes of an item. */
 export function sizeOf({ files }: Pick<Manifest, "files">): number {
   return files.reduce((sum, { size }) => sum + size, 0);
-}
-
-/** Where chunks of several files are counted through. */
-export function chunksOf({ files }: Pick<Manifest, "files">): number {
-  return files.reduce((sum, { size }) => sum + chunkCount(size), 0);
 }

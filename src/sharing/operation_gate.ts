@@ -1,4 +1,5 @@
 import { DaemonError } from "../core/mod.ts";
+import { ItemActivities } from "./item_activities.ts";
 
 /** What an item may be busy with. */
 export type ItemActivity =
@@ -25,6 +26,8 @@ interface Running extends ItemOperation {
 
 /** At most one operation an item, contract 5.3; whoever watches the folder waits for its end. */
 export class OperationGate {
+  /** What each item is busy with, and how that ended. */
+  readonly activities = new ItemActivities();
   readonly #running = new Map<string, Running>();
   readonly #onEnd: (id: string) => void;
 
@@ -65,12 +68,24 @@ export class OperationGate {
     const { promise: done, resolve } = Promise.withResolvers<void>();
     const running: Running = { id, activity, abort, done, signal: abort.signal };
     this.#running.set(id, running);
-    try {
-      return await work(abort.signal, (next) => running.activity = next);
-    } finally {
+    this.activities.began(id, activity);
+    const end = (...failure: [failure?: unknown]) => {
       this.#running.delete(id);
+      this.activities.ended(id, ...failure);
       resolve();
       this.#onEnd(id);
+    };
+    const goOn = (next: ItemActivity) => {
+      running.activity = next;
+      this.activities.began(id, next);
+    };
+    try {
+      const result = await work(abort.signal, goOn);
+      end();
+      return result;
+    } catch (failure) {
+      end(failure);
+      throw failure;
     }
   }
 

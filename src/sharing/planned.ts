@@ -54,6 +54,13 @@ export function hasChunk(peer: PlannedPeer, { file, chunk }: Chunk): boolean {
   return ((peer.bitmaps.get(file)?.[chunk >> 3] ?? 0) >> (chunk & 7) & 1) === 1;
 }
 
+/** Bytes a peer is asked for now. */
+export function flyingBytes({ flying }: PlannedPeer, chunks: readonly Chunk[]): number {
+  let bytes = 0;
+  for (const index of flying) bytes += chunks[index]?.length ?? 0;
+  return bytes;
+}
+
 /** Every chunk of an item, in the order of its files. */
 export function allChunks({ files }: Pick<Manifest, "files">): Chunk[] {
   const chunks: Chunk[] = [];

@@ -4,6 +4,7 @@ import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
 import { LIBRARY_EVENTS } from "./events.ts";
+import type { ItemState } from "./item_activities.ts";
 import type { ItemDownload } from "./item_download.ts";
 import { LocalItems, type ScanResult } from "./local_items.ts";
 import { type ListedItem, mergeItems } from "./merged_items.ts";
@@ -122,6 +123,11 @@ export class Sharing implements Service {
       activityOf: (id) => this.#gate.activityOf(id),
       problemOf: (id) => blocked.get(id),
     });
+  }
+
+  /** What an item is busy with, again after each change, until it is busy no more. */
+  watch(id: string, signal: AbortSignal): AsyncIterable<ItemState> {
+    return this.#gate.activities.watch(id, signal);
   }
 
   /** Looks at every item now. */

@@ -10,6 +10,8 @@ const RANKS: Readonly<Record<string, number>> = {
   network: 1,
   library: 2,
   p2pd: 2,
+  plugins: 2,
+  sharing: 2,
   operations: 3,
   api: 4,
   client: 4,

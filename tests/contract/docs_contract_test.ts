@@ -21,8 +21,8 @@ const TASKS = [
   ...["package", "package:linux", "package:darwin", "package:windows"],
 ];
 
-/** Sections that tests/e2e/readme_test.ts types into a real shell. */
-const TYPED = /^#{2,3} (REST|GraphQL|The socket by hand)\n[\s\S]*?(?=^#)/gm;
+/** Sections that tests/e2e types into a real shell. */
+const TYPED = /^#{2,3} (REST|GraphQL|The socket by hand|Trust and policies)\n[\s\S]*?(?=^#)/gm;
 
 /** Command lines of the README's other shell blocks, comments and continuations resolved. */
 function shellLines(): string[] {
@@ -42,6 +42,7 @@ const IDLE: CliActions = {
   showConfig: () => Promise.resolve(EXIT.ok),
   validateConfig: () => Promise.resolve(EXIT.ok),
   service: () => Promise.resolve(EXIT.ok),
+  libraryCli: () => Promise.resolve(EXIT.ok),
   client: () => Promise.resolve(EXIT.ok),
   operation: () => Promise.resolve(EXIT.ok),
   complete: () => Promise.resolve(EXIT.ok),
@@ -68,6 +69,11 @@ const LINES: readonly (readonly [first: RegExp, check: (line: string) => Promise
   [/^(\.\/dist\/)?almenad /, async (line) => {
     const { code, said } = await almenad(line.split(" ").slice(1));
     assert.equal(code, EXIT.ok, `${line}: ${said}`);
+  }],
+  [/^sudo bash examples\//, (line) => {
+    const [, , path = ""] = line.split(" ");
+    assert.ok(existsSync(join(ROOT, path)), line); // tests/e2e/library_command_test.ts runs it
+    return Promise.resolve();
   }],
   [/^curl /, async (line) => {
     const path = /127\.0\.0\.1:8080(\/[^\s']*)'?$/.exec(line)?.[1] ?? assert.fail(line);

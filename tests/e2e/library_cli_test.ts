@@ -1,17 +1,16 @@
 /** The library's headless command line, two of them on 127.0.0.1 that find each other by mDNS. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { almenadCommand, runAlmenad } from "../support/daemon.ts";
 import { jsonLine, LineProcess } from "../support/line_process.ts";
 import { readTree, tarGzOf, writeTree } from "../support/sharing/item_folder.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 
-const MAIN = fileURLToPath(import.meta.resolve("../support/sharing/library_cli_main.ts"));
-
 function start(folder: string, name: string): LineProcess {
   const paths = ["--dir", join(folder, name, "games"), "--state", join(folder, name, "state")];
-  const command = [Deno.execPath(), "run", "-A", "--no-check", "--unstable-net", MAIN];
-  return new LineProcess({ command: [...command, "--name", name, ...paths] });
+  return new LineProcess({
+    command: [...almenadCommand(), "library-cli", "--name", name, ...paths],
+  });
 }
 
 function event(child: LineProcess, name: string): Promise<Record<string, unknown>> {
@@ -59,8 +58,8 @@ Deno.test("library-cli finds a peer by mDNS alone, fetches and installs (L5, L7,
 });
 
 Deno.test("library-cli has no switch for mDNS (L1)", async () => {
-  const args = ["run", "-A", "--no-check", MAIN, "--no-mdns", "--dir", "a", "--state", "b"];
-  const { code, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  const words = ["library-cli", "--no-mdns", "--dir", "a", "--state", "b"];
+  const { code, stderr } = await runAlmenad(words);
   assert.equal(code, 2);
-  assert.match(new TextDecoder().decode(stderr), /no-mdns/);
+  assert.match(stderr, /no-mdns/);
 });

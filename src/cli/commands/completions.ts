@@ -6,8 +6,8 @@ import { EXIT } from "../exit_codes.ts";
 import { oneLine } from "../terminal.ts";
 import { shortName } from "./call.ts";
 
-/** Longest wait for a daemon's peers while somebody waits at the Tab key. */
-const PEERS_TIMEOUT_MS = 300;
+/** Longest wait for a daemon while somebody waits at the Tab key. */
+const ANSWER_TIMEOUT_MS = 300;
 
 /** Shells that have a script. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
@@ -82,6 +82,8 @@ export interface CompletionSources {
   operations(): Promise<readonly { readonly method: string; readonly summary: string }[]>;
   peers(): Promise<readonly string[]>;
   instances(): Promise<readonly string[]>;
+  /** Ids of the shared library's items. */
+  items(): Promise<readonly string[]>;
 }
 
 type Candidate = readonly [word: string, meaning: string];
@@ -117,8 +119,12 @@ export function sourcesOf({ client, machine, dirs }: CommandContext): Completion
   return {
     operations: () => machine.operations(),
     peers: async () => {
-      const { peers } = await client.query("network.peers", {}, { timeoutMs: PEERS_TIMEOUT_MS });
+      const { peers } = await client.query("network.peers", {}, { timeoutMs: ANSWER_TIMEOUT_MS });
       return peers.filter((peer) => !peer.is_self).map(({ peer_id }) => peer_id);
+    },
+    items: async () => {
+      const { items } = await client.query("library.items", {}, { timeoutMs: ANSWER_TIMEOUT_MS });
+      return items.map(({ id }) => id);
     },
     instances: async () =>
       (await machine.listInstances(dirs.root)).flatMap(({ name }) => name ? [name] : []),
@@ -184,6 +190,9 @@ async function argumentValues(
       ]);
     case "peer":
       return (await quietly(sources.peers())).map((peer) => [peer, "peer"]);
+    case "item":
+    case "items":
+      return (await quietly(sources.items())).map((item) => [item, "item"]);
     case "names":
       return (await quietly(sources.instances())).map((name) => [name, "instance"]);
     case "shell":

@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import process from "node:process";
 import type { OutputOf } from "../../client/mod.ts";
 import { DaemonError } from "../../core/mod.ts";
 import { type CommandContext, type CommandOptions, print } from "../command_context.ts";
 import { EXIT } from "../exit_codes.ts";
-import { bar, duration, oneLine } from "../terminal.ts";
+import { ProgressLine } from "../progress_line.ts";
+import { oneLine } from "../terminal.ts";
 
 type Job = OutputOf<"stream", "jobs.watch">;
 const METHODS = { auto: "Auto", atomic: "Atomic", streaming: "Streaming" } as const;
@@ -48,7 +48,7 @@ async function watch(context: CommandContext, jobId: string): Promise<number> {
   let last: Job | undefined;
   for await (const job of client.stream("jobs.watch", { job_id: jobId })) {
     last = job;
-    progress.show(job);
+    progress.show(job.progress, job.message);
   }
   progress.end();
   if (!last) throw new DaemonError("unavailable", `Cannot follow job ${jobId}: nothing came`);
@@ -58,31 +58,4 @@ async function watch(context: CommandContext, jobId: string): Promise<number> {
   }
   if (signal.aborted) return EXIT.interrupted;
   throw new DaemonError("failed_precondition", oneLine(`${last.status}: ${last.message}`));
-}
-
-/** One line that is drawn over and over on a terminal; elsewhere nothing is drawn. */
-class ProgressLine {
-  readonly #isShown: boolean;
-  readonly #columns: number;
-  readonly #started = performance.now();
-  #hasDrawn = false;
-
-  constructor({ terminal, flags }: CommandContext) {
-    this.#isShown = terminal.isErrorTerminal && flags.format === "human";
-    this.#columns = terminal.columns;
-  }
-
-  show({ progress, message }: Job): void {
-    if (!this.#isShown) return;
-    const seconds = (performance.now() - this.#started) / 1_000;
-    const left = progress > 0.01 && progress < 1 ? duration(seconds / progress - seconds) : "";
-    const text = `${bar(progress, 24)} ${String(Math.floor(progress * 100)).padStart(3)} % ` +
-      `${left && `${left} left  `}${oneLine(message)}`;
-    process.stderr.write(`\r\x1b[K${text.slice(0, this.#columns - 1)}`);
-    this.#hasDrawn = true;
-  }
-
-  end(): void {
-    if (this.#hasDrawn) process.stderr.write("\r\x1b[K");
-  }
 }

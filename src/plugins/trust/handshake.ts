@@ -7,6 +7,7 @@ import type {
   HandshakeTrustRecord,
   PeerRef,
 } from "../plugin.ts";
+import { BackgroundWork } from "./background_work.ts";
 import {
   checkAge,
   checkSignature,
@@ -17,17 +18,17 @@ import {
   messageHash,
   parseMessage,
   printable,
-  proofText,
+  provenNetwork,
 } from "./messages.ts";
+import { sendOwnRequest } from "./own_request.ts";
 import type { Relay } from "./relay.ts";
 import { SEEN_MS, SeenMessages } from "./seen_messages.ts";
 import { TrustActions } from "./trust_actions.ts";
 import type { OutgoingEntry, RevokedEntry, TrustBook, TrustState } from "./trust_book.ts";
-import { OUTGOING_MS, RELAYED_OUTGOING_MS } from "./trust_book.ts";
 import { answer, deliver, SEND_TIMEOUT_MS } from "./wire.ts";
 
 /** How long a revoked peer may take to listen, before its links are cut all the same. */
-export const REVOKE_TELL_MS = 700;
+const REVOKE_TELL_MS = 700;
 /** Messages read at the same time. */
 const MAX_READING = 256;
 
@@ -49,8 +50,7 @@ export class Handshake implements HandshakeService {
   readonly #components: HandshakeComponents;
   readonly #actions: TrustActions;
   readonly #seen = new SeenMessages();
-  readonly #running = new Set<Promise<unknown>>();
-  readonly #stop = new AbortController();
+  readonly #background = new BackgroundWork();
   #reading = 0;
 
   constructor(components: HandshakeComponents) {
@@ -58,7 +58,7 @@ export class Handshake implements HandshakeService {
     this.#actions = new TrustActions({
       ...components,
       tell: (peerId, content) =>
-        this.#inBackground("answer a peer", () => this.tell(peerId, content)),
+        this.#background.run("answer a peer", () => this.tell(peerId, content)),
     });
   }
 
@@ -100,37 +100,17 @@ export class Handshake implements HandshakeService {
   /**
    * Asks a peer for trust; who asked us already is approved by that.
    *
-   * @throws {DaemonError} `unavailable` if neither the peer nor a relay takes the request.
+   * @throws {DaemonError} `unavailable` if neither the peer nor a relay takes the request,
+   *   `resource_exhausted` while too many wait for an answer.
    */
   async sendRequest(peer: PeerRef, justification: string): Promise<void> {
-    const { daemon, clock } = this.#components;
     const peerId = this.#other(peer, "ask");
-    const state = this.#book.stateOf(peerId);
-    if (state === "pending") return await this.approveHandshake(peerId);
-    daemon.tunnels().welcomePeer(peerId);
-    const content = { type: "handshake_request", justification } as const;
-    const message = this.#actions.sign(peerId, content);
-    const sentAt = new Date(clock.now()).toISOString();
-    const until = (ms: number) => new Date(clock.now() + ms).toISOString();
-    const entry = { peerId, nonce: message.nonce, sentAt };
-    if (state !== "trusted") {
-      await this.#book.change(peerId, (book) => {
-        book.revoked.delete(peerId);
-        book.outgoing.set(peerId, { ...entry, until: until(OUTGOING_MS) });
-      });
-    }
-    try {
-      const way = await this.#deliver(peerId, message);
-      if (way === "direct" || this.#book.stateOf(peerId) !== "outgoing") return;
-      await this.#book.change(peerId, (book) => {
-        book.outgoing.set(peerId, { ...entry, until: until(RELAYED_OUTGOING_MS) });
-      });
-    } catch (failure) {
-      if (this.#book.outgoing.get(peerId)?.nonce === message.nonce) {
-        await this.#book.change(peerId, (book) => book.outgoing.delete(peerId));
-      }
-      throw failure;
-    }
+    if (this.#book.stateOf(peerId) === "pending") return await this.approveHandshake(peerId);
+    this.#components.daemon.tunnels().welcomePeer(peerId);
+    const message = this.#actions.sign(peerId, { type: "handshake_request", justification });
+    const { nonce } = message;
+    const send = () => this.#deliver(peerId, message);
+    await sendOwnRequest(this.#components, { peerId, nonce }, send);
   }
 
   async approveHandshake(peer: PeerRef): Promise<void> {
@@ -145,7 +125,7 @@ export class Handshake implements HandshakeService {
     const peerId = this.#components.resolve(peer);
     const told = Promise.withResolvers<void>();
     await this.#actions.revoke(peerId);
-    this.#inBackground("tell a peer that it is no longer trusted", async () => {
+    this.#background.run("tell a peer that it is no longer trusted", async () => {
       try {
         await this.tell(peerId, { type: "handshake_revoke" }, REVOKE_TELL_MS);
       } finally {
@@ -161,7 +141,7 @@ export class Handshake implements HandshakeService {
   async waitForTrust(peer: PeerRef, timeoutMs: number): Promise<boolean> {
     const peerId = this.#components.resolve(peer);
     if (this.isTrusted(peerId)) return true;
-    return await this.#actions.waitFor(peerId, timeoutMs, this.#stop.signal);
+    return await this.#actions.waitFor(peerId, timeoutMs, this.#background.signal);
   }
 
   async processRelayedRequest(from: PeerRef, justification: string): Promise<void> {
@@ -183,8 +163,7 @@ export class Handshake implements HandshakeService {
 
   /** Waits for background calls; nothing waits for trust any more. */
   async stop(): Promise<void> {
-    this.#stop.abort();
-    await Promise.allSettled(this.#running);
+    await this.#background.stop();
     await this.#book.settled();
   }
 
@@ -226,7 +205,7 @@ export class Handshake implements HandshakeService {
     if (isRelayed) checkSignature(daemon, message, from);
     this.#seen.add(messageHash(message, from), from, now, keepMs);
     checkSignature(daemon, message, from);
-    const network = this.#provenNetwork(message, from);
+    const network = provenNetwork(daemon, message, from);
     const peer = { peerId: from, publicKey: message.public_key, source, network };
     const actions = this.#actions;
     if (message.type === "handshake_request") {
@@ -245,7 +224,7 @@ export class Handshake implements HandshakeService {
   linkOpened(peerId: string): void {
     const entry = this.#book.trusted.get(peerId);
     if (!entry) return;
-    this.#inBackground("exchange trust with a peer", async () => {
+    this.#background.run("exchange trust with a peer", async () => {
       if (entry.mutual) await this.#actions.tellState(peerId);
     });
     this.poll(peerId);
@@ -253,7 +232,7 @@ export class Handshake implements HandshakeService {
 
   /** Fetches what a trusted peer keeps for us. */
   poll(relay: string): void {
-    this.#inBackground(
+    this.#background.run(
       "fetch relayed messages",
       () =>
         this.#components.relay.poll(relay, async (from, text) => {
@@ -271,7 +250,7 @@ export class Handshake implements HandshakeService {
   announceNetworks(): void {
     for (const { peerId, isConnected } of this.#components.daemon.peers()) {
       if (!isConnected || !this.#book.trusted.has(peerId)) continue;
-      this.#inBackground("tell a peer of a network", () => this.#actions.tellState(peerId));
+      this.#background.run("tell a peer of a network", () => this.#actions.tellState(peerId));
     }
   }
 
@@ -296,16 +275,8 @@ export class Handshake implements HandshakeService {
     timeoutMs = SEND_TIMEOUT_MS,
   ): Promise<"direct" | "relayed"> {
     const { daemon, relay } = this.#components;
-    const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(timeoutMs)]);
+    const signal = AbortSignal.any([this.#background.signal, AbortSignal.timeout(timeoutMs)]);
     return await deliver({ daemon, relay }, peerId, JSON.stringify(message), { timeoutMs, signal });
-  }
-
-  #provenNetwork(message: HandshakeMessage, from: string): number {
-    const { network, network_proof: proof, nonce } = message;
-    if (network === undefined || proof === undefined) return 0;
-    const { daemon } = this.#components;
-    const text = proofText(from, daemon.peerId(), nonce);
-    return daemon.networks().checkProof(network, text, proof) ? network : 0;
   }
 
   #other(peer: PeerRef, what: string): string {
@@ -315,14 +286,5 @@ export class Handshake implements HandshakeService {
       "invalid_argument",
       `Cannot ${what} "${peerId}": it is this daemon itself`,
     );
-  }
-
-  #inBackground(what: string, work: () => Promise<void>): void {
-    if (this.#stop.signal.aborted) return;
-    const run = work().catch((error: unknown) =>
-      log.debug("Handshake work failed", { what, error })
-    )
-      .finally(() => this.#running.delete(run));
-    this.#running.add(run);
   }
 }

@@ -132,8 +132,16 @@ export function messageHash(message: HandshakeMessage, from: string): string {
   return createHash("sha256").update(`${from}:${message.nonce}:${message.type}`).digest("base64");
 }
 
+/** The network whose token the sender of a message proved to know; 0 for none. */
+export function provenNetwork(daemon: Daemon, message: HandshakeMessage, from: string): number {
+  const { network, network_proof: proof, nonce } = message;
+  if (network === undefined || proof === undefined) return 0;
+  const text = proofText(from, daemon.peerId(), nonce);
+  return daemon.networks().checkProof(network, text, proof) ? network : 0;
+}
+
 /** What a network's proof is about; bound to this one message. */
-export function proofText(from: string, to: string, nonce: string): string {
+function proofText(from: string, to: string, nonce: string): string {
   return `almena-network/1:${from}:${to}:${nonce}`;
 }
 

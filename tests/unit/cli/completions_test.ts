@@ -15,6 +15,7 @@ const SOURCES: CompletionSources = {
     ]),
   peers: () => Promise.reject(new TypeError("no daemon")),
   instances: () => Promise.resolve(["dev", "test"]),
+  items: () => Promise.resolve(["film", "game"]),
 };
 
 function program(): Command {
@@ -25,6 +26,7 @@ function program(): Command {
   config.command("show").description("print it");
   root.command("call").addArgument(new Argument("[operation]")).addArgument(new Argument("[w...]"));
   root.command("ping").addArgument(new Argument("[peer]"));
+  root.command("update").addArgument(new Argument("[items...]"));
   root.command("logs").option("-n, --lines <n>", "so many").option("-f, --follow", "go on");
   root.command("hidden", { hidden: true });
   return root;
@@ -35,7 +37,7 @@ async function words(...typed: string[]): Promise<string[]> {
 }
 
 Deno.test("candidates() are commands, then those below them", async () => {
-  assert.deepEqual(await words(""), ["config", "call", "ping", "logs", "help"]);
+  assert.deepEqual(await words(""), ["config", "call", "ping", "update", "logs", "help"]);
   assert.deepEqual(await words("c"), ["config", "call"]);
   assert.deepEqual(await words("config", "s"), ["show"]);
   assert.deepEqual(await words("--format", "json", "co"), ["config"]);
@@ -56,6 +58,11 @@ Deno.test("candidates() are operations, and nothing where no daemon answers", as
   assert.deepEqual(await words("call", "net"), ["network.peers"]);
   assert.deepEqual(await words("call", "network.peers", ""), []);
   assert.deepEqual(await words("ping", ""), []);
+});
+
+Deno.test("candidates() are items of the shared library, however many were typed", async () => {
+  assert.deepEqual(await words("update", ""), ["film", "game"]);
+  assert.deepEqual(await words("update", "film", "g"), ["game"]);
 });
 
 Deno.test("completionScript() knows three shells", () => {

@@ -19,6 +19,7 @@ async function run(args: string[], outcome: () => number = () => EXIT.ok) {
     showConfig: (flags, options) => act("config show", flags, options),
     validateConfig: (flags, path) => act("config validate", flags, path),
     service: (verb, flags, options) => act(`daemon ${verb}`, flags, options),
+    libraryCli: (options) => act("library-cli", options),
     client: ({ name, args, options }, flags) => act(name, args, options, flags),
     operation: (words) =>
       words[0] === "network" ? act("operation", words) : Promise.resolve(undefined),
@@ -221,6 +222,24 @@ Deno.test("runCli() knows every command that talks to a daemon", async () => {
     ["instances", "instances", [], {}],
     ["instances stop dev", "instances stop", ["dev"], {}],
     ["library list", "library list", [], {}],
+    ["library ls", "library ls", [], {}],
+    ["library search film", "library search", ["film"], {}],
+    ["library get a --no-install", "library get", ["a"], { install: false, wait: true }],
+    ["library install a --no-wait", "library install", ["a"], { wait: false }],
+    ["library update", "library update", [], {}],
+    ["library update a b", "library update", ["a", "b"], {}],
+    ["library uninstall a", "library uninstall", ["a"], { wait: true }],
+    ["library cancel a", "library cancel", ["a"], {}],
+    ["library scan", "library scan", [], { wait: true }],
+    ["library add /a --version 2", "library add", ["/a"], { itemVersion: "2" }],
+    ["library add --version=2 --id b /a --move", "library add", ["/a"], {
+      id: "b",
+      itemVersion: "2",
+      move: true,
+    }],
+    ["library set-dir /a", "library set-dir", ["/a"], {}],
+    ["library repair a", "library repair", ["a"], {}],
+    ["library verify a", "library verify", ["a"], { wait: true }],
     ["files copy a b --move", "files copy", ["a", "b"], {
       method: "auto",
       move: true,
@@ -248,4 +267,15 @@ Deno.test("runCli() runs start --foreground as run does", async () => {
 Deno.test("runCli() hands words to be completed on as they are", async () => {
   const { calls } = await run(["complete", "--", "logs", "--le"]);
   assert.deepEqual(calls, [["complete", ["logs", "--le"]]]);
+});
+
+Deno.test("runCli() starts the library's harness, which needs two folders and has no mDNS switch", async () => {
+  const { code, calls } = await run(["library-cli", "--name", "n", "--dir", "d", "--state", "s"]);
+  assert.deepEqual([code, calls], [0, [["library-cli", { name: "n", dir: "d", state: "s" }]]]);
+  for (
+    const words of [["--dir", "d"], ["--state", "s"], ["--dir", "d", "--state", "s", "--no-mdns"]]
+  ) {
+    const refused = await run(["library-cli", ...words]);
+    assert.deepEqual([refused.code, refused.calls], [EXIT.usage, []], words.join(" "));
+  }
 });

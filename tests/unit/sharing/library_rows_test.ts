@@ -161,7 +161,8 @@ testWithLibp2p(
     assert.equal(tree["mine.txt"], "mine");
     assert.equal(tree["stale.txt"], undefined);
     assert.equal(tree["version.ini"], "2");
-    assert.deepEqual((await bob.sharing.actions.verify("game")).damaged, []);
+    const verified = await (await bob.sharing.actions.verify("game")).done;
+    assert.deepEqual(verified.damaged, []);
   },
 );
 

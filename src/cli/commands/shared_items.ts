@@ -1,0 +1,223 @@
+/** Commands of the shared library: what peers and this machine have, fetched, installed, added. */
+import { resolve } from "node:path";
+import type { OutputOf } from "../../client/mod.ts";
+import { DaemonError } from "../../core/mod.ts";
+import { type CommandContext, type CommandOptions, print } from "../command_context.ts";
+import { EXIT } from "../exit_codes.ts";
+import { ProgressLine } from "../progress_line.ts";
+import { bytes, oneLine, table } from "../terminal.ts";
+
+type State = OutputOf<"stream", "library.watch">;
+type Item = OutputOf<"query", "library.items">["items"][number];
+type Args = readonly string[];
+
+/** Longest wait for a scan that hashes; the daemon goes on with it. */
+const SCAN_TIMEOUT_MS = 35_000;
+
+/** `almenad library ls` and `search <text>`. */
+export async function listItems(context: CommandContext, [search]: Args): Promise<number> {
+  const input = search === undefined ? {} : { search };
+  const answer = await context.client.query("library.items", input);
+  print(context, answer, () => {
+    const { dir, items, peers } = answer;
+    const head = `${dir}  (${peers} ${peers === 1 ? "peer shares" : "peers share"} a library)`;
+    if (items.length === 0) return `${head}\nnothing${search === undefined ? "" : " like that"}`;
+    const rows = items.map((item) => [
+      item.id,
+      item.name,
+      item.version,
+      bytes(item.size),
+      String(item.peers),
+      stateOf(item),
+    ]);
+    const text = table(["ID", "NAME", "VERSION", "SIZE", "PEERS", "STATE"], rows, context.paint);
+    return `${oneLine(head)}\n${text}`;
+  });
+  return EXIT.ok;
+}
+
+function stateOf({ activity, problem, installed, downloaded, can_update, local_version }: Item) {
+  if (problem !== undefined) return `blocked: ${problem}`;
+  if (activity !== undefined) return activity;
+  const here = installed ? "installed" : downloaded ? "downloaded" : "";
+  return can_update ? `${here || "here"} ${local_version ?? ""}, update`.trim() : here;
+}
+
+/** `almenad library get <item>`: fetches the newest version and installs it. */
+export async function getItem(
+  context: CommandContext,
+  [id = ""]: Args,
+  options: CommandOptions,
+): Promise<number> {
+  const install = options["install"] !== false;
+  await context.client.action("library.download", { id, install });
+  const done = install ? "is here and installed" : "is here";
+  return await follow(context, id, options, () => `"${id}" ${done}`);
+}
+
+/** `almenad library update [items…]`: without items, all that have a newer version. */
+export async function updateItems(
+  context: CommandContext,
+  ids: Args,
+  options: CommandOptions,
+): Promise<number> {
+  const { items } = await context.client.query("library.items", {});
+  const missing = ids.find((id) => !items.some((item) => item.id === id));
+  if (missing !== undefined) {
+    throw new DaemonError(
+      "not_found",
+      `Cannot update "${missing}": neither peers nor this machine have it`,
+    );
+  }
+  const due = items.filter(({ id, can_update }) =>
+    can_update && (ids.length === 0 || ids.includes(id))
+  );
+  if (due.length === 0) {
+    print(context, { updated: [] }, () => "Nothing to update: no peer has a newer version");
+    return EXIT.ok;
+  }
+  for (const { id, installed } of due) {
+    const code = await getItem(context, [id], { ...options, install: installed });
+    if (code !== EXIT.ok) return code;
+  }
+  return EXIT.ok;
+}
+
+/** `almenad library install <item>`. */
+export async function installItem(
+  context: CommandContext,
+  [id = ""]: Args,
+  options: CommandOptions,
+): Promise<number> {
+  await context.client.action("library.install", { id });
+  return await follow(context, id, options, () => `"${id}" is installed`);
+}
+
+/** `almenad library uninstall <item>`. */
+export async function uninstallItem(
+  context: CommandContext,
+  [id = ""]: Args,
+  options: CommandOptions,
+): Promise<number> {
+  await context.client.action("library.uninstall", { id });
+  const kept = "what was downloaded stays";
+  return await follow(context, id, options, () => `"${id}" is no longer installed; ${kept}`);
+}
+
+/** `almenad library verify <item>`: exit code 1 if something is damaged. */
+export async function verifyItem(
+  context: CommandContext,
+  [id = ""]: Args,
+  options: CommandOptions,
+): Promise<number> {
+  await context.client.action("library.verify", { id, wait: false });
+  let damaged: readonly string[] = [];
+  const code = await follow(context, id, options, (state) => {
+    const { total_bytes: total = 0 } = state;
+    if (damaged.length === 0) return `"${id}" is as it was: ${bytes(total)} read`;
+    const remedy = `fetch it anew with "almenad library get ${id}"`;
+    return [`"${id}" is damaged; ${remedy}:`, ...damaged.map((path) => `  ${oneLine(path)}`)]
+      .join("\n");
+  }, (state) => damaged = state.damaged ?? []);
+  return code === EXIT.ok && damaged.length > 0 ? EXIT.failed : code;
+}
+
+/** `almenad library cancel <item>`. */
+export async function cancelItem(context: CommandContext, [id = ""]: Args): Promise<number> {
+  const answer = await context.client.action("library.cancel", { id });
+  const words = answer.was_busy ? "is stopped; what was fetched is kept" : "was not busy";
+  print(context, answer, () => `"${id}" ${words}`);
+  return EXIT.ok;
+}
+
+/** `almenad library scan`. */
+export async function scanItems(context: CommandContext, options: CommandOptions): Promise<number> {
+  const wait = options["wait"] !== false;
+  const answer = await context.client.action("library.scan", { wait }, {
+    timeoutMs: SCAN_TIMEOUT_MS,
+  });
+  const noun = answer.items === 1 ? "item" : "items";
+  print(context, answer, () => `${answer.items} ${noun}, ${answer.changed} changed`);
+  return EXIT.ok;
+}
+
+/** `almenad library add <folder>`. */
+export async function addItem(
+  context: CommandContext,
+  [folder = ""]: Args,
+  options: CommandOptions,
+): Promise<number> {
+  const answer = await context.client.action("library.add", {
+    folder: resolve(folder),
+    ...(options["id"] === undefined ? {} : { id: String(options["id"]) }),
+    ...(options["itemVersion"] === undefined ? {} : { version: String(options["itemVersion"]) }),
+    move: options["move"] === true,
+  });
+  print(context, answer, () => `"${answer.id}" is in the library; peers see it once it is hashed`);
+  return EXIT.ok;
+}
+
+/** `almenad library set-dir <path>`. */
+export async function setDir(context: CommandContext, [path = ""]: Args): Promise<number> {
+  const answer = await context.client.action("library.set_dir", { path: resolve(path) });
+  print(context, answer, () => `The library is ${answer.dir}; nothing was moved`);
+  return EXIT.ok;
+}
+
+/** `almenad library repair <item>`. */
+export async function repairItem(context: CommandContext, [id = ""]: Args): Promise<number> {
+  const answer = await context.client.action("library.repair", { id });
+  print(context, answer, () => `"${id}" can be used again`);
+  return EXIT.ok;
+}
+
+/** Shows how far an item is until it is over; Ctrl-C cancels, chunks that came are kept. */
+async function follow(
+  context: CommandContext,
+  id: string,
+  options: CommandOptions,
+  words: (state: State) => string,
+  onEnd: (state: State) => void = () => undefined,
+): Promise<number> {
+  const { client } = context;
+  if (options["wait"] === false) {
+    const more = `"almenad library ls" shows how far it is`;
+    print(context, { id, started: true }, () => `Begun with "${id}"; ${more}`);
+    return EXIT.ok;
+  }
+  const signal = context.interrupted();
+  const cancel = () => void client.action("library.cancel", { id }).catch(() => undefined);
+  signal.addEventListener("abort", cancel, { once: true });
+  const line = new ProgressLine(context);
+  let last: State | undefined;
+  for await (const state of client.stream("library.watch", { id })) {
+    last = state;
+    show(line, state);
+  }
+  line.end();
+  signal.removeEventListener("abort", cancel);
+  if (!last || last.status === "Running") {
+    throw new DaemonError("unavailable", `Cannot follow "${id}": the daemon has ended`);
+  }
+  if (signal.aborted) return EXIT.interrupted;
+  if (last.status === "Failed") {
+    throw new DaemonError("failed_precondition", oneLine(last.reason ?? `"${id}" failed`));
+  }
+  const state = last;
+  onEnd(state);
+  print(context, state, () => words(state));
+  return EXIT.ok;
+}
+
+function show(line: ProgressLine, state: State): void {
+  const { activity = "", done_bytes: done, total_bytes: total, peers } = state;
+  const { bytes_per_second: rate, seconds_left: left } = state;
+  const parts = [
+    activity,
+    ...(done === undefined ? [] : [total ? `${bytes(done)} of ${bytes(total)}` : bytes(done)]),
+    ...(rate === undefined ? [] : [`${bytes(rate)}/s`]),
+    ...(peers === undefined ? [] : [`${peers} ${peers === 1 ? "peer" : "peers"}`]),
+  ];
+  const progress = total && done !== undefined ? Math.min(1, done / total) : undefined;
+  line.show(progress, parts.join("  "), left);
+}

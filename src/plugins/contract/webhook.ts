@@ -1,0 +1,16 @@
+/** News by HTTP, contract 4.6. */
+
+/** News by HTTP, contract 4.6. */
+export interface WebhookManager {
+  /** Takes effect at once; empty turns it off. @throws for an address that is not allowed. */
+  setURL(url: string): Promise<void>;
+  stats(): WebhookStats;
+  /** Where events go; empty when off; optional. */
+  url?(): string;
+}
+
+/** Counters since start; zeros when off. */
+export interface WebhookStats {
+  readonly dropped: number;
+  readonly circuitSkips: number;
+}
