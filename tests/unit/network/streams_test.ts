@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Stream } from "@libp2p/interface";
 import { pause } from "../../../src/core/mod.ts";
-import { MAX_WRITE_BYTES, readAll, writeAll } from "../../../src/network/streams.ts";
+import { MAX_WRITE_BYTES, readAll, widenWindow, writeAll } from "../../../src/network/streams.ts";
 import { createPair, testWithLibp2p } from "../../support/libp2p_pair.ts";
 
 const PROTOCOL = "/test/streams/1.0";
@@ -105,5 +105,32 @@ testWithLibp2p(
       await assert.rejects(reading, { code: "deadline_exceeded" });
       near.abort(new TypeError("done"));
       far.abort(new TypeError("done"));
+    }),
+);
+
+testWithLibp2p(
+  "widenWindow() carries bytes unchanged, with fewer words about room, and still holds back",
+  () =>
+    withStream(async (near, far) => {
+      let updates = 0;
+      const sending = near as unknown as { handleWindowUpdate(frame: unknown): void };
+      const handle = sending.handleWindowUpdate.bind(near);
+      sending.handleWindowUpdate = (frame) => {
+        updates++;
+        handle(frame);
+      };
+      widenWindow(far, 1024 * 1024);
+      const bytes = new Uint8Array(16 * 1024 * 1024).map((_, n) => n * 7);
+      far.pause();
+      let isDone = false;
+      const writing = writeAll(near, bytes).then(() => isDone = true);
+      await pause(300);
+      assert.equal(isDone, false);
+      const closing = writing.then(() => near.close());
+      far.resume();
+      assert.deepEqual(await readAll(far, LIMITS), bytes);
+      await closing;
+      const frames = bytes.byteLength / MAX_WRITE_BYTES;
+      assert.ok(updates < frames / 2, `${updates} for ${frames} frames`);
     }),
 );
