@@ -26,6 +26,18 @@ export function withoutPeerId(address: Multiaddr): Multiaddr {
   return last?.name === "p2p" ? address.decapsulateCode(last.code) : address;
 }
 
+const described = new WeakMap<Connection, { peer: Uint8Array; addr: Uint8Array }>();
+
+/** The other end of a connection, as every stream of it is introduced. */
+export function remoteOf(connection: Connection): { peer: Uint8Array; addr: Uint8Array } {
+  const known = described.get(connection);
+  if (known) return known;
+  const { remotePeer, remoteAddr } = connection;
+  const remote = { peer: idBytes(remotePeer), addr: withoutPeerId(remoteAddr).bytes };
+  described.set(connection, remote);
+  return remote;
+}
+
 /** The first connection to a peer, direct ones before relayed ones. */
 export function connectionTo(node: Libp2p, peerId: PeerId): Connection | undefined {
   const connections = node.getConnections(peerId);

@@ -2,7 +2,7 @@ import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { connect, type Socket } from "node:net";
 import { DaemonError, guard, logger, withDeadline } from "../core/mod.ts";
 import { refusal } from "./answer.ts";
-import { idBytes, withoutPeerId } from "./peer_ids.ts";
+import { remoteOf } from "./peer_ids.ts";
 import { pipeStream, type StreamWriting } from "./stream_pipe.ts";
 import {
   controlAddressKey,
@@ -123,11 +123,7 @@ export class StreamHandlers {
       return;
     }
     target.failures = 0;
-    socket.write(StreamInfo.encode({
-      peer: idBytes(connection.remotePeer),
-      addr: withoutPeerId(connection.remoteAddr).bytes,
-      proto: stream.protocol,
-    }));
+    socket.write(StreamInfo.encode({ ...remoteOf(connection), proto: stream.protocol }));
     const writing = this.#writing;
     await pipeStream({ stream, socket, rest: new Uint8Array(0), hasEnded: false, writing });
   }

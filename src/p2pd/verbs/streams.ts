@@ -2,7 +2,7 @@
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { type Answer, deadlineOf, type LongAnswer, ok, refusal, required } from "../answer.ts";
 import type { ClientSocket } from "../client_socket.ts";
-import { connectionTo, idBytes, peerIdOf, withoutPeerId } from "../peer_ids.ts";
+import { connectionTo, peerIdOf, remoteOf } from "../peer_ids.ts";
 import { MAX_HANDLED_STREAMS, type StreamHandlers } from "../stream_handlers.ts";
 import { pipeStream, type StreamWriting } from "../stream_pipe.ts";
 import { controlAddressKey, decodeControlAddress } from "../wire/control_address.ts";
@@ -55,11 +55,7 @@ export async function streamOpen(
 
 /** Tells a program about its stream. */
 export function streamInfo(connection: Connection, stream: Stream): StreamInfoFields {
-  return {
-    peer: idBytes(connection.remotePeer),
-    addr: withoutPeerId(connection.remoteAddr).bytes,
-    proto: stream.protocol,
-  };
+  return { ...remoteOf(connection), proto: stream.protocol };
 }
 
 /** STREAM_HANDLER. */
