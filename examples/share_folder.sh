@@ -3,7 +3,7 @@
 # third is killed with -9 twice while it fetches and once while it installs; at the end the hashes
 # of both ends are compared. Needs Linux, root and `ip` (iproute2); cleans up after itself.
 #
-#   sudo bash examples/share_folder.sh [MiB]     # 64 by default; 1024 for a GiB
+#   sudo bash examples/share_folder.sh [MiB]     # 64 by default, 32 at least; 1024 for a GiB
 #
 # ALMENAD is the command that runs almenad; else the source with the Deno of the README.
 set -euo pipefail
@@ -31,6 +31,9 @@ kill9() {
 see_both() {
   until on carol library ls --format json | grep -q '"version":"7".*"peers":2'; do sleep 0.3; done
 }
+
+# MiB of the film that carol has on disk
+fetched() { echo $(($(stat -c %b "$work/carol/library/album/film.bin" 2>/dev/null || echo 0) / 2048)); }
 
 clean_up() {
   for host in alice bob carol; do
@@ -77,11 +80,10 @@ on carol library ls
 
 for round in 1 2; do
   on carol library get album --no-wait
-  sleep 0.3
+  until [ "$(fetched)" -ge $((round * 4)) ]; do sleep 0.02; done
   kill9 carol
-  blocks=$(stat -c %b "$work/carol/library/album/film.bin")
   [ ! -e "$work/carol/library/album/version.ini" ] || { say "too late: it was complete"; exit 1; }
-  say "killed while it fetched, round $round: $((blocks / 2048)) MiB were there"
+  say "killed while it fetched, round $round: $(fetched) MiB were there"
   on carol start >/dev/null
   see_both
 done

@@ -14,6 +14,8 @@ export class PeerStream {
   #chunks: Uint8Array[] = [];
   #unread = 0;
   #isEnded: boolean;
+  // Whether the peer ended its side in order.
+  #isWhole: boolean;
   #failure: unknown;
   #wake: (() => void) | undefined;
 
@@ -22,8 +24,13 @@ export class PeerStream {
     this.peerId = connection.remotePeer.toString();
     this.host = connection.remoteAddr.toString().split("/")[2] ?? "";
     this.#isEnded = stream.readableEnded;
+    this.#isWhole = stream.status === "open" && stream.remoteWriteStatus === "closed";
+    stream.addEventListener("remoteCloseWrite", () => this.#isWhole = true);
     stream.addEventListener("message", ({ data }) => this.#receive(data.subarray()));
-    stream.addEventListener("end", () => this.#end());
+    // libp2p ends streams of a link that went away without an error as if the peer had ended them.
+    stream.addEventListener("end", () => {
+      this.#end(this.#isWhole ? undefined : new TypeError("the link ended"));
+    });
     stream.addEventListener("close", (event) => {
       if (event.error) this.#end(event.error);
     });

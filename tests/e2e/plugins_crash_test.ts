@@ -49,6 +49,43 @@ testNeeding(
   },
 );
 
+/** Runs the writer on a disk that answers a system call with an error, and gives what it said. */
+async function failWith(folder: string, what: string, syscall: string, error: string) {
+  const args = [
+    ...["-f", "-qq", "-o", "/dev/null", "-e", `trace=${syscall}`],
+    ...["-e", `inject=${syscall}:error=${error}`],
+    ...[Deno.execPath(), "run", "-A", "--no-check", WRITER, folder, what, "2", "2"],
+  ];
+  const { stdout, stderr } = await new Deno.Command("strace", { args }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  return { stdout: text(stdout), stderr: text(stderr) };
+}
+
+testNeeding(
+  [program("strace")],
+  "a full or failing disk acknowledges nothing, names the file and leaves the old state",
+  async () => {
+    for (const what of Object.keys(SUBJECTS)) {
+      for (const error of ["ENOSPC", "EIO"]) {
+        for (const syscall of SYSCALLS) {
+          await using folder = await tempFolder();
+          await SUBJECTS[what]!(folder.path).change(1);
+          const { stdout, stderr } = await failWith(folder.path, what, syscall, error);
+          assert.equal(stdout, "", `${what} ${syscall} ${error}`);
+          assert.match(stderr, /Cannot write .*\.json: /);
+          assert.equal(await SUBJECTS[what]!(folder.path).read(), 1);
+          const left = (await filesBelow(folder.path)).filter((name) => name.endsWith(".tmp"));
+          assert.deepEqual(left, []);
+        }
+      }
+    }
+  },
+);
+
+async function filesBelow(folder: string): Promise<string[]> {
+  return await readdir(folder, { recursive: true });
+}
+
 Deno.test("kill -9 at any moment leaves the old state or the new", async () => {
   const rounds = process.env["ALMENAD_FULL"] ? 40 : 4;
   for (const what of Object.keys(SUBJECTS)) {

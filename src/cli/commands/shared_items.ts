@@ -1,11 +1,14 @@
 /** Commands of the shared library: what peers and this machine have, fetched, installed, added. */
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import type { OutputOf } from "../../client/mod.ts";
 import { DaemonError } from "../../core/mod.ts";
 import { type CommandContext, type CommandOptions, print } from "../command_context.ts";
 import { EXIT } from "../exit_codes.ts";
 import { ProgressLine } from "../progress_line.ts";
 import { bytes, oneLine, table } from "../terminal.ts";
+
+/** The daemon lets go of a call after 30 s. */
+const CALL_LIMIT_MS = 29_000;
 
 type State = OutputOf<"stream", "library.watch">;
 type Item = OutputOf<"query", "library.items">["items"][number];
@@ -147,14 +150,23 @@ export async function addItem(
   [folder = ""]: Args,
   options: CommandOptions,
 ): Promise<number> {
-  const answer = await context.client.action("library.add", {
-    folder: resolve(folder),
-    ...(options["id"] === undefined ? {} : { id: String(options["id"]) }),
-    ...(options["itemVersion"] === undefined ? {} : { version: String(options["itemVersion"]) }),
-    move: options["move"] === true,
-  });
-  print(context, answer, () => `"${answer.id}" is in the library; peers see it once it is hashed`);
-  return EXIT.ok;
+  const path = resolve(folder);
+  const id = String(options["id"] ?? basename(path));
+  const words = () => `"${id}" is in the library; peers see it once it is hashed`;
+  const begun = performance.now();
+  try {
+    const answer = await context.client.action("library.add", {
+      folder: path,
+      id,
+      ...(options["itemVersion"] === undefined ? {} : { version: String(options["itemVersion"]) }),
+      move: options["move"] === true,
+    });
+    print(context, answer, words);
+    return EXIT.ok;
+  } catch (failure) {
+    if (performance.now() - begun < CALL_LIMIT_MS) throw failure;
+    return await follow(context, id, {}, words); // a large copy goes on without its caller
+  }
 }
 
 /** `almenad library set-dir <path>`. */

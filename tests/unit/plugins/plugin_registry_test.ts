@@ -24,10 +24,20 @@ function registryOf(plugins: readonly Plugin[]): PluginRegistry {
   return registry;
 }
 
-Deno.test("plugin.ts imports nothing, so that plugins depend on types alone", async () => {
-  const url = new URL("../../../src/plugins/plugin.ts", import.meta.url);
-  const code = (await Deno.readTextFile(url)).replace(/\/\*[\s\S]*?\*\//g, "");
-  assert.doesNotMatch(code, /\bimport\b|\bfrom "|^export (const|function|class)/m);
+Deno.test("plugin.ts and what it leads to are types alone, so that plugins need nothing", async () => {
+  const base = new URL("../../../src/plugins/", import.meta.url);
+  const folder = await Array.fromAsync(Deno.readDir(new URL("contract/", base)));
+  const contract = folder.map(({ name }) => name);
+  assert.ok(contract.length > 0);
+  for (const path of ["plugin.ts", ...contract.map((name) => `contract/${name}`)]) {
+    const code = (await Deno.readTextFile(new URL(path, base))).replace(/\/\*[\s\S]*?\*\//g, "");
+    // A type is gone before anything runs; whatever else there were would be left.
+    assert.doesNotMatch(code, /\bimport\b(?! type \{)|^export (?!type\b|interface\b)/m, path);
+    for (const [, from = ""] of code.matchAll(/\bfrom "([^"]*)"/g)) {
+      const isContract = contract.includes(from.replace(/^\.\/(contract\/)?/, ""));
+      assert.ok(isContract, `${path} leads to ${from}`);
+    }
+  }
 });
 
 Deno.test("PluginRegistry.registered() is sorted, whatever the order", () => {

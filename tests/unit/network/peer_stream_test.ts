@@ -1,0 +1,32 @@
+import type { Connection, Stream } from "@libp2p/interface";
+import assert from "node:assert/strict";
+import { PeerStream } from "../../../src/network/peer_stream.ts";
+
+/** A stream of libp2p that tells what it is made to tell. */
+class ToldStream extends EventTarget {
+  readonly status = "open";
+  readonly readStatus = "readable";
+  readonly remoteWriteStatus = "writable";
+  readonly readableEnded = false;
+}
+
+function peerStream(): { told: ToldStream; stream: PeerStream } {
+  const told = new ToldStream();
+  const connection = { remotePeer: "ada", remoteAddr: "/ip4/127.0.0.1/tcp/1" };
+  const stream = new PeerStream(
+    told as unknown as Stream,
+    connection as unknown as Connection,
+  );
+  return { told, stream };
+}
+
+Deno.test("PeerStream.read() tells the peer's end from the end of the link", async () => {
+  const ended = peerStream();
+  ended.told.dispatchEvent(new Event("remoteCloseWrite"));
+  ended.told.dispatchEvent(new Event("end"));
+  assert.equal(await ended.stream.read(), undefined);
+  const cut = peerStream();
+  const reading = cut.stream.read();
+  cut.told.dispatchEvent(new Event("end"));
+  await assert.rejects(reading, { code: "aborted", message: /the stream broke/ });
+});
