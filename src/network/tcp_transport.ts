@@ -69,7 +69,7 @@ interface Pieces {
 }
 
 // What is sent comes in pieces, seven for one frame, and libp2p writes each by itself and waits for
-// the system after every 64 KiB. One write, and room for a few more, saves a third of the time.
+// the system after every 64 KiB. One write a frame, and room for a few more, costs less.
 function writeAtOnce(connection: MultiaddrConnection): void {
   const sending = connection as Sending;
   const { socket } = sending;
