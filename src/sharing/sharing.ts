@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { DaemonError, guard, logger, messageOf, type Service } from "../core/mod.ts";
+import { DaemonError, guard, logger, messageOf, type Service, type Timer } from "../core/mod.ts";
 import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
@@ -19,6 +19,8 @@ import { readSettings, writeSettings } from "./settings.ts";
 import { IndexStore } from "./store.ts";
 import { Installs } from "./transaction.ts";
 
+/** Changes of the folder within this time are told once. */
+const NEWS_MS = 100;
 const log = logger("sharing");
 
 /** One folder that is open: its index, its items, its watch. */
@@ -44,6 +46,7 @@ export class Sharing implements Service {
   readonly #installs: Installs;
   #folder: OpenFolder | undefined;
   #stops: (() => void)[] = [];
+  #news: Timer | undefined;
 
   constructor(components: SharingComponents, init: SharingInit) {
     this.#components = components;
@@ -178,11 +181,7 @@ export class Sharing implements Service {
     const local = new LocalItems({
       ...{ store, files, catalog },
       isBusy: (id) => this.#gate.activityOf(id) !== undefined,
-      onChanged: () => {
-        this.#tell("local-library-changed");
-        this.#tell("games-list-updated");
-        monitor.refresh();
-      },
+      onChanged: () => this.#changedSoon(),
     }, { dir });
     const monitor = new Monitor({
       clock: this.#components.clock,
@@ -205,7 +204,19 @@ export class Sharing implements Service {
     guard("look at the library", () => local.scanAll());
   }
 
+  // Ten thousand items that are hashed one after another are one piece of news, or a few.
+  #changedSoon(): void {
+    this.#news ??= this.#components.clock.after(NEWS_MS, () => {
+      this.#news = undefined;
+      this.#tell("local-library-changed");
+      this.#tell("games-list-updated");
+      this.#folder?.monitor.refresh();
+    });
+  }
+
   async #closeFolder(): Promise<void> {
+    this.#news?.cancel();
+    this.#news = undefined;
     const folder = this.#folder;
     this.#folder = undefined;
     folder?.monitor.stop();

@@ -9,7 +9,7 @@ import { LibraryNode } from "../support/sharing/library_node.ts";
 import { percentile, printReport } from "./report.ts";
 
 const ITEMS = 10_000;
-const FILES = 100_000;
+const FILES = Number(Deno.env.get("ALMENAD_BENCH_FILES") ?? 100_000);
 const PERIOD_MS = 5;
 
 /** How late a timer fires while something runs. */
