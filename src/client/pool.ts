@@ -87,17 +87,33 @@ export class ConnectionPool {
       if (this.#isClosed) {
         throw new DaemonError("failed_precondition", "Cannot ask almenad: this client is closed");
       }
-      if (signal?.aborted) throw cancelled("the request");
+      if (signal?.aborted) {
+        this.#queue.shift()?.(); // the place it was woken for, if it was, is the next one's
+        throw cancelled("the request");
+      }
       this.#dropUseless();
       const [best] = [...this.#connections].sort((a, b) => a.load - b.load);
       const mayOpen = this.#connections.size + this.#opening < this.#init.maxConnections;
-      if (best && (best.load === 0 || (!mayOpen && best.load < MAX_IN_FLIGHT))) return best;
+      if (best && (best.load === 0 || (!mayOpen && best.load < MAX_IN_FLIGHT))) {
+        return best.reserve();
+      }
       if (mayOpen) return await this.#add(signal);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#queue.push(resolve);
-      signal?.addEventListener("abort", () => resolve(), { once: true });
-      await promise;
+      await this.#turn(signal);
     }
+  }
+
+  // Who gives up leaves the queue, or the next free place would go to somebody who is gone.
+  async #turn(signal: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const giveUp = () => {
+      const at = this.#queue.indexOf(resolve);
+      if (at >= 0) this.#queue.splice(at, 1);
+      resolve();
+    };
+    this.#queue.push(resolve);
+    signal?.addEventListener("abort", giveUp, { once: true });
+    await promise;
+    signal?.removeEventListener("abort", giveUp);
   }
 
   async #add(signal: AbortSignal | undefined): Promise<RequestConnection> {
@@ -106,7 +122,7 @@ export class ConnectionPool {
       const channel = await this.open(signal);
       const connection = new RequestConnection(channel, this.#daemon.place.socket);
       this.#connections.add(connection);
-      return connection;
+      return connection.reserve();
     } finally {
       this.#opening--;
       this.#queue.shift()?.(); // whoever waited for this connection finds it, or tries itself

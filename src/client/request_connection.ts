@@ -23,6 +23,7 @@ export class RequestConnection {
   readonly #channel: LineChannel;
   readonly #place: string;
   readonly #waiting: Waiting[] = [];
+  #reserved = 0;
   #isOpen = true;
   #isRetired = false;
   #usedAt = performance.now();
@@ -42,9 +43,15 @@ export class RequestConnection {
     return this.#isOpen && !this.#isRetired;
   }
 
-  /** Requests in flight. */
+  /** Requests in flight, and those about to be sent. */
   get load(): number {
-    return this.#waiting.length;
+    return this.#waiting.length + this.#reserved;
+  }
+
+  /** Keeps a place for the request that is sent next. */
+  reserve(): this {
+    this.#reserved++;
+    return this;
   }
 
   /** Milliseconds without a request in flight. */
@@ -53,7 +60,7 @@ export class RequestConnection {
   }
 
   /**
-   * Sends one line and waits for its answer.
+   * Sends one line, in the place that was reserved for it, and waits for its answer.
    *
    * @throws {ControlError} `ReadError` if the connection ends before.
    * @throws {DaemonError} `deadline_exceeded`, or `cancelled` by the signal.
@@ -69,6 +76,7 @@ export class RequestConnection {
     const timer = setTimeout(() => giveUp(late(what, timeoutMs)), timeoutMs);
     const cancel = () => giveUp(cancelled(what));
     signal?.addEventListener("abort", cancel, { once: true });
+    this.#reserved--;
     this.#waiting.push(waiting);
     this.#channel.hold(true);
     try {

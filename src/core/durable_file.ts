@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { chmod, type FileHandle, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
 
@@ -30,6 +30,7 @@ export async function writeDurably(
 async function writeNew(path: string, content: Uint8Array | string, mode: number): Promise<void> {
   const file = await open(path, "wx", mode);
   try {
+    if (process.platform !== "win32") await chmod(path, mode); // whatever the umask takes away
     await writeAll(file, typeof content === "string" ? new TextEncoder().encode(content) : content);
     await file.sync();
   } finally {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { DaemonError, type EventBus, type Service } from "../core/mod.ts";
+import { DaemonError, type EventBus, logger, type Service, toDaemonError } from "../core/mod.ts";
 import { type FolderRules, isWithin } from "./folder_rules.ts";
 import type { LibraryEntry, LibraryFile, LocationEntry } from "./library_file.ts";
 
@@ -12,6 +12,8 @@ export const MAX_LIBRARIES = 256;
 export const MAX_LOCATIONS = 1_024;
 /** Longest name. */
 export const MAX_NAME_LENGTH = 64;
+
+const log = logger("library");
 
 /** A library as callers see it. */
 export interface Library {
@@ -69,7 +71,12 @@ export class Libraries implements Service {
     const entries = await this.#components.file.read();
     this.#entries = entries ?? [];
     if (this.#entries.some(({ id }) => id === DEFAULT_LIBRARY)) return;
-    await this.#add({ id: DEFAULT_LIBRARY, name: DEFAULT_LIBRARY, dir: undefined });
+    try {
+      await this.#add({ id: DEFAULT_LIBRARY, name: DEFAULT_LIBRARY, dir: undefined });
+    } catch (failure) {
+      if (toDaemonError(failure).code !== "resource_exhausted") throw failure;
+      log.warn("Disk is full: there is no default library until a start finds room");
+    }
   }
 
   async stop(): Promise<void> {

@@ -1,12 +1,14 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { lstat, readFile } from "node:fs/promises";
 import process from "node:process";
-import { DaemonError, messageOf, systemCode, writeDurably } from "../core/mod.ts";
+import { DaemonError, logger, messageOf, systemCode, writeDurably } from "../core/mod.ts";
 
 /** Random bytes of a token that we make. */
 const TOKEN_BYTES = 32;
 /** A token is base64url or hex text of at least 16 random bytes, and no longer than a header. */
 const TOKEN_FORM = /^[A-Za-z0-9._~+/=-]{22,512}$/;
+
+const log = logger("system");
 
 /** The word that lets a caller change things over HTTP, reliability section 4 rule 6. */
 export class AdminToken {
@@ -34,7 +36,8 @@ export class AdminToken {
 }
 
 /**
- * Reads the token file; makes it, for this user alone, if there is none.
+ * Reads the token file; makes it, for this user alone, if there is none. On a full disk the token
+ * is known to nobody, so that the daemon serves everything else.
  *
  * @throws {DaemonError} `permission_denied` if others can read it, `data_loss` if it holds no
  *   token, each with what to do. A damaged token is never replaced silently.
@@ -46,6 +49,12 @@ export async function loadAdminToken(path: string): Promise<AdminToken> {
   try {
     await writeDurably(path, `${token}\n`);
   } catch (cause) {
+    if (systemCode(cause) === "ENOSPC") {
+      log.warn("Disk is full: nobody can change things over HTTP until a start finds room", {
+        path,
+      });
+      return new AdminToken(token);
+    }
     throw new DaemonError(
       "permission_denied",
       `Cannot write admin token ${path}: ${messageOf(cause)}; make its folder writable, or name ` +

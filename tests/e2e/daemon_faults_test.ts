@@ -45,7 +45,8 @@ Deno.test("almenad does not start with a damaged identity, and leaves it as it i
     const says = /Cannot use identity .*identity\.key: .*restore it from a backup/;
     await refused(folder.path, { code: 6, says });
     assert.deepEqual(new Uint8Array(await readFile(path)), new Uint8Array(damaged), damage);
-    assert.deepEqual(await readdir(dirname(path)), ["identity.key"]);
+    const left = await readdir(dirname(path));
+    assert.deepEqual(left.filter((name) => name.startsWith("identity")), ["identity.key"]);
   }
   await writeFile(path, identity);
   await chmod(path, 0o644);

@@ -59,7 +59,8 @@ Deno.test("almenad makes folders and identity at its first start, and keeps them
   const { peer_id: peerId, data_dir: named } = first.ready;
   try {
     assert.equal(named, dataDir);
-    assert.deepEqual((await readdir(dataDir)).sort(), ["config", "daemon", "data", "logs"]);
+    const folders = ["config", "daemon", "data", "libraries", "logs"];
+    assert.deepEqual((await readdir(dataDir)).sort(), folders);
     for (const name of ["", "config", "daemon", "data", "logs"]) {
       assert.equal((await stat(join(dataDir, name))).mode & 0o777, 0o700, name);
     }
@@ -157,7 +158,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
     const { code, ms, stderr } = await daemon.stop(signal);
     assert.equal(code, 0, stderr);
     assert.ok(ms < STOP_MS, `it took ${ms} ms`);
-    assert.deepEqual(await readdir(join(daemon.dataDir, "daemon")), []);
+    assert.deepEqual(await readdir(join(daemon.dataDir, "daemon")), ["admin_token"]);
     for (const address of [...grpc, rest]) assert.equal(await isOpen(address), false, address);
   });
 }

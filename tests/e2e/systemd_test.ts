@@ -157,7 +157,7 @@ testNeeding(
     assert.deepEqual(await readFile(join(data, "data/identity.key")), identity);
     assert.deepEqual(
       await Array.fromAsync(Deno.readDir(join(data, "daemon")), ({ name }) => name),
-      [],
+      ["admin_token"],
     );
     const nothing = await almenad("daemon", "uninstall");
     assert.equal(nothing.code, 0);

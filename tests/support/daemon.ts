@@ -84,7 +84,9 @@ const SILENT_ENV = Object.fromEntries(
 /** The command line of almenad, without arguments. */
 export function almenadCommand(executable = process.env["ALMENAD_EXECUTABLE"]): string[] {
   if (executable) return [executable];
-  return [Deno.execPath(), "run", "-A", "--unstable-net", "--no-check", "--config", CONFIG, MAIN];
+  // "manual" takes no lock on node_modules, which the tests' own process has filled.
+  const flags = ["-A", "--unstable-net", "--no-check", "--node-modules-dir=manual"];
+  return [Deno.execPath(), "run", ...flags, "--config", CONFIG, MAIN];
 }
 
 /** A running daemon. */

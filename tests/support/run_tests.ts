@@ -22,6 +22,8 @@ import {
   countsOf,
   type Duration,
   durationText,
+  failuresOf,
+  failureText,
   summary,
 } from "./test_report.ts";
 
@@ -142,6 +144,7 @@ async function execute(
 class Outcome {
   readonly skipped = new Set<string>();
   readonly durations: Duration[] = [];
+  readonly failures: string[] = [];
   counts: Counts = { passed: 0, failed: 0, skipped: 0 };
 
   async add(run: Run, env: Record<string, string>): Promise<void> {
@@ -165,9 +168,16 @@ class Outcome {
         isQuiet: (run.atOnce ?? 1) > 1,
         onSkipped: (line) => this.skipped.add(line),
       });
-      const counts = countsOf(await readFile(report, "utf8").catch(() => ""));
+      const xml = await readFile(report, "utf8").catch(() => "");
+      const counts = countsOf(xml);
       // A crash, a syntax error or a leak outside of any test fails without a failed test.
       const isUnseen = code !== 0 && counts.failed === 0;
+      const file = args.at(-1) ?? "";
+      this.failures.push(...failuresOf(xml).map((failure) => failureText(file, failure)));
+      if (isUnseen) {
+        const message = `deno test ended with exit code ${code}, and no test failed`;
+        this.failures.push(failureText(file, { test: "outside of any test", message }));
+      }
       this.counts = addCounts(this.counts, isUnseen ? { ...counts, failed: 1 } : counts);
     } finally {
       const seconds = (performance.now() - begun) / 1_000;
@@ -191,6 +201,7 @@ async function main(): Promise<number> {
   const outcome = new Outcome();
   for (const run of runs) await outcome.add(run, env);
   process.stdout.write(`\n${durationText(outcome.durations)}`);
+  process.stdout.write(`\n${outcome.failures.join("")}`);
   process.stdout.write(`\n${[...outcome.skipped].map((line) => `${line}\n`).join("")}`);
   process.stdout.write(`${summary(outcome.counts)}\n`);
   return outcome.counts.failed > 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Client, connect, ControlError, NotRunningError } from "../../../src/client/mod.ts";
-import { DaemonError } from "../../../src/core/mod.ts";
+import { MAX_IN_FLIGHT } from "../../../src/client/pool.ts";
+import { DaemonError, withDeadline } from "../../../src/core/mod.ts";
 import { openControl } from "../../support/control_fixture.ts";
 
 // The operations of the fixture are unknown to the compiler.
@@ -48,6 +49,27 @@ Deno.test("Client gives a slow call a connection of its own while there is one",
   assert.ok(performance.now() - begun < 1_500);
   client.close();
   await assert.rejects(slow, DaemonError);
+});
+
+Deno.test("Client serves a call that waits behind calls which gave up waiting", async () => {
+  await using control = await openControl();
+  await using client = new Client({ socket: control.place.regular, maxConnections: 1 });
+  await client.ping();
+  const busy = Array.from(
+    { length: MAX_IN_FLIGHT },
+    (_, number) => client.callByName("query:test.slow.v1", { ms: number === 0 ? 300 : 0 }),
+  );
+  const leaving = new AbortController();
+  const gaveUp = Array.from(
+    { length: MAX_IN_FLIGHT + 1 },
+    () => client.callByName("query:test.echo.v1", {}, { signal: leaving.signal }),
+  );
+  const patient = echo(client, { a: 1 });
+  leaving.abort();
+  const outcomes = await Promise.allSettled(gaveUp);
+  assert.ok(outcomes.every(({ status }) => status === "rejected"));
+  await Promise.all(busy);
+  assert.deepEqual(await withDeadline(patient, 5_000, "be served"), { a: 1 });
 });
 
 Deno.test("Client.callByName() tells the daemon's classes of error apart", async () => {

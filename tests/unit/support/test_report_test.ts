@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { addCounts, countsOf, durationText, summary } from "../../support/test_report.ts";
+import {
+  addCounts,
+  countsOf,
+  durationText,
+  failuresOf,
+  failureText,
+  summary,
+} from "../../support/test_report.ts";
 
 const REPORT = `<?xml version="1.0"?>
 <testsuites name="deno test" tests="4" failures="1" errors="0" time="0.1">
@@ -29,4 +36,14 @@ Deno.test("summary() is one line of sums", () => {
 Deno.test("durationText() begins with the longest", () => {
   const durations = [{ name: "a_test.ts", seconds: 0.04 }, { name: "b_test.ts", seconds: 61.26 }];
   assert.equal(durationText(durations), "   61.3 s  b_test.ts\n    0.0 s  a_test.ts\n");
+});
+
+Deno.test("failuresOf() tells name and message of each failed test case", () => {
+  assert.deepEqual(failuresOf(REPORT), [{ test: "fails", message: "Error: <skipped/>" }]);
+  assert.deepEqual(failuresOf(""), []);
+});
+
+Deno.test("failureText() indents the message below the name", () => {
+  const text = failureText("a_test.ts", { test: "fails", message: "Error: no\nat b" });
+  assert.equal(text, "FAILED a_test.ts: fails\n    Error: no\n    at b\n");
 });
