@@ -33,6 +33,7 @@ export {
 export { guard } from "./guard.ts";
 export { Health, type HealthEntry } from "./health.ts";
 export { kept } from "./kept.ts";
+export { once } from "./once.ts";
 export { type Line, LineReader } from "./line_reader.ts";
 export {
   type FolderLogger,
