@@ -185,7 +185,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const { identity, adminToken, hub, p2pd } = secured;
   const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
-  const metrics = new Metrics();
+  const metrics = new Metrics({ clock: systemClock });
   const doorNames = ["grpc", "rest", "control"];
   const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...doorNames]);
   health.serving("identity");
@@ -234,7 +234,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     services: [
       ...[...shelf.services, ...outside.services, grpc, rest],
       ...[...isNetworked ? [network.mdns] : [], watchdog, control],
-      ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
+      ...[metrics, new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],
     ...{ state, health, library: { sharing, events, links: network.links } },
     reload: outside.reload,

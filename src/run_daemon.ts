@@ -11,7 +11,7 @@ import {
   runForeground,
 } from "./cli/mod.ts";
 import { logger } from "./core/mod.ts";
-import { type AssembledDaemon, assembleDaemon } from "./daemon.ts";
+import { assembleDaemon, type AssembledDaemon } from "./daemon.ts";
 import { loadConfig } from "./load_config.ts";
 
 const log = logger("cli");

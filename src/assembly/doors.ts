@@ -75,7 +75,7 @@ function createRest(input: DoorsInput): RestServer<Components> {
       registry,
       health,
       readAsset,
-      metrics: input.metrics.registry,
+      metrics: input.metrics,
       adminToken,
       streams,
       graphql: (request) => graphql.answer(request),

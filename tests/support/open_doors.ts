@@ -48,7 +48,7 @@ export class OpenDoors implements AsyncDisposable {
   readonly #rest: RestServer<Components>;
 
   private constructor() {
-    const metrics = new Metrics();
+    const metrics = new Metrics({ clock: systemClock });
     const { peers, health } = this;
     const used: Pick<Components, "daemon" | "health" | "peers" | "geolocation" | "systemInfo"> = {
       daemon: this.#state(),
@@ -68,7 +68,7 @@ export class OpenDoors implements AsyncDisposable {
     );
     this.#rest = new RestServer(
       {
-        ...{ registry, health, readAsset, metrics: metrics.registry },
+        ...{ registry, health, readAsset, metrics },
         adminToken: { isIn: () => false },
         graphql: () => Promise.resolve(new Response(null, { status: 404 })),
         streams: new StreamPlaces(4),

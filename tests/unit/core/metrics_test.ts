@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { Metrics } from "../../../src/core/mod.ts";
+import { FakeClock } from "../../support/fake_clock.ts";
 
 Deno.test("Metrics shows finished calls by operation and outcome", async () => {
-  const metrics = new Metrics();
+  const metrics = new Metrics({ clock: new FakeClock() });
   const operation = "query:core.ping.v1";
   metrics.onCall({ operation, outcome: "ok", durationMs: 2 });
   metrics.onCall({ operation, outcome: "ok", durationMs: 20 });
   metrics.onCall({ operation, outcome: "unavailable", durationMs: 1 });
-  const text = await metrics.registry.metrics();
+  const text = await metrics.metrics();
   const calls = "almenad_operation_calls_total";
   assert.ok(text.includes(`${calls}{operation="${operation}",outcome="ok"} 2`), text);
   assert.ok(text.includes(`${calls}{operation="${operation}",outcome="unavailable"} 1`));
@@ -15,13 +16,37 @@ Deno.test("Metrics shows finished calls by operation and outcome", async () => {
 });
 
 Deno.test("Metrics.gauge() and counts() are read when somebody looks", async () => {
-  const metrics = new Metrics();
+  const metrics = new Metrics({ clock: new FakeClock() });
   let peers = 1;
   metrics.gauge("test_peers", "Peers", () => peers);
   metrics.counts("test_dropped", "Dropped", () => ({ queue: peers * 2, rate: 0 }));
   peers = 5;
-  const text = await metrics.registry.metrics();
+  const text = await metrics.metrics();
   assert.match(text, /^test_peers 5$/m);
   assert.match(text, /^test_dropped\{kind="queue"\} 10$/m);
   assert.match(text, /^test_dropped\{kind="rate"\} 0$/m);
+});
+
+Deno.test("Metrics.start() loads the library some time later, and what came before counts", async () => {
+  const clock = new FakeClock();
+  const metrics = new Metrics({ clock });
+  const loaded = Promise.withResolvers<void>();
+  metrics.add(() => loaded.resolve());
+  const call = { operation: "query:core.ping.v1", outcome: "ok", durationMs: 1 };
+  metrics.onCall(call);
+  await metrics.start();
+  await clock.advance(1_000);
+  await loaded.promise;
+  metrics.onCall(call);
+  const text = await metrics.metrics();
+  assert.match(text, /^almenad_operation_calls_total\{.*\} 2$/m);
+  assert.match(metrics.contentType, /^text\/plain/);
+});
+
+Deno.test("Metrics.stop() before its time loads nothing", async () => {
+  const clock = new FakeClock();
+  const metrics = new Metrics({ clock });
+  await metrics.start();
+  await metrics.stop();
+  assert.equal(clock.pending, 0);
 });
