@@ -90,7 +90,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     node: () => swarm.node,
     ownGeo: () => input.geolocation.get(),
     onGeo: (peerId, geo) => peers.geoReceived(peerId, geo),
-    parseGeo: (json): PeerGeo => GeolocationJson.parse(json),
+    parseGeo: (json): PeerGeo => GeolocationJson().parse(json),
   }, { isSharing: config.geolocation.share });
   const ready: Service = {
     name: "swarm-health",

@@ -32,6 +32,7 @@ export {
 } from "./event_bus.ts";
 export { guard } from "./guard.ts";
 export { Health, type HealthEntry } from "./health.ts";
+export { interpretSchemas } from "./interpret_schemas.ts";
 export { kept } from "./kept.ts";
 export { once } from "./once.ts";
 export { type Line, LineReader } from "./line_reader.ts";
