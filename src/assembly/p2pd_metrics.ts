@@ -33,6 +33,7 @@ export class MetricsPort implements Service {
       throw new DaemonError("unavailable", message, { cause });
     }
     this.#server = server;
+    guard("load the metrics", () => this.#metrics.load());
   }
 
   stop(): Promise<void> {

@@ -58,7 +58,7 @@ const log = logger("p2pd");
 export function assembleP2pd(input: P2pdNodeInput): P2pdNode {
   const { flags } = input;
   const peerId = peerIdFromPrivateKey(input.privateKey).toString();
-  const metrics = new Metrics({ clock: systemClock });
+  const metrics = new Metrics();
   const stack = new P2pdStack(
     { swarm: () => swarm, onPersistent: (change) => input.onPersistent(change) },
     flags,
@@ -74,7 +74,7 @@ export function assembleP2pd(input: P2pdNodeInput): P2pdNode {
     stop: () => Promise.resolve(stack.close()),
   };
   const port = flags.metricsAddr
-    ? [metrics, new MetricsPort({ metrics }, { address: flags.metricsAddr })]
+    ? [new MetricsPort({ metrics }, { address: flags.metricsAddr })]
     : [];
   return {
     service: new Daemon([datastore, swarm, stack, bootstrap(swarm, flags), ...port, server]),

@@ -1,14 +1,9 @@
 import type { Registry } from "prom-client";
-import { guard } from "./guard.ts";
-import type { Clock, Timer } from "./ports.ts";
 import type { CallObserver } from "./registry.ts";
-import type { Service } from "./service.ts";
 import { once } from "./once.ts";
 
 /** Upper bounds of call durations, in seconds. */
 const CALL_BUCKETS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
-/** Prometheus' library is loaded so long after start, or when somebody looks earlier. */
-const LOAD_AFTER_MS = 500;
 
 type Library = typeof import("prom-client");
 type Addition = (library: Library, registry: Registry) => unknown;
@@ -17,18 +12,14 @@ type Addition = (library: Library, registry: Registry) => unknown;
  * Prometheus metrics of one daemon; labels never hold peer ids. The library behind them takes
  * longer to load than the doors to open, so what comes before it is kept and told to it later.
  */
-export class Metrics implements Service {
-  readonly name = "metrics";
+export class Metrics {
   /** Of {@link Metrics.metrics}. */
   readonly contentType = "text/plain; version=0.0.4; charset=utf-8";
   #observe: CallObserver;
-  readonly #clock: Clock;
   readonly #additions: Addition[] = [];
   readonly #loaded = once(() => this.#load());
-  #timer: Timer | undefined;
 
-  constructor({ clock }: { clock: Clock }) {
-    this.#clock = clock;
+  constructor() {
     const early: Parameters<CallObserver>[0][] = [];
     this.#observe = (call) => early.push(call);
     this.add((library, registry) => {
@@ -40,17 +31,9 @@ export class Metrics implements Service {
   /** Counts and times one finished call. */
   readonly onCall: CallObserver = (call) => this.#observe(call);
 
-  start(): Promise<void> {
-    this.#timer = this.#clock.after(
-      LOAD_AFTER_MS,
-      () => guard("load the metrics", () => this.#loaded()),
-    );
-    return Promise.resolve();
-  }
-
-  stop(): Promise<void> {
-    this.#timer?.cancel();
-    return Promise.resolve();
+  /** Loads the library; what comes before that waits in memory. */
+  async load(): Promise<void> {
+    await this.#loaded();
   }
 
   /** Everything there is, as Prometheus reads it. */

@@ -68,3 +68,4 @@ export { Recent, REPLAY_ITEMS, REPLAY_MS } from "./recent.ts";
 export { Daemon, type DaemonInit, type Service } from "./service.ts";
 export { type BackoffInit, backoffMs, pause, withDeadline } from "./time.ts";
 export { releaseWhenClosed } from "./sockets.ts";
+export { WarmUp } from "./warm_up.ts";

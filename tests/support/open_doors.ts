@@ -48,7 +48,7 @@ export class OpenDoors implements AsyncDisposable {
   readonly #rest: RestServer<Components>;
 
   private constructor() {
-    const metrics = new Metrics({ clock: systemClock });
+    const metrics = new Metrics();
     const { peers, health } = this;
     const used: Pick<Components, "daemon" | "health" | "peers" | "geolocation" | "systemInfo"> = {
       daemon: this.#state(),
@@ -63,7 +63,7 @@ export class OpenDoors implements AsyncDisposable {
     });
     const shared = { isDefault: false, allowRemote: false, maxConnections: 32 };
     this.#grpc = new GrpcServer(
-      { registry, health, clock: systemClock },
+      { registry, health },
       { ...shared, hosts: ["127.0.0.1"], port: 0 },
     );
     this.#rest = new RestServer(

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { Metrics } from "../../../src/core/mod.ts";
-import { FakeClock } from "../../support/fake_clock.ts";
 
 Deno.test("Metrics shows finished calls by operation and outcome", async () => {
-  const metrics = new Metrics({ clock: new FakeClock() });
+  const metrics = new Metrics();
   const operation = "query:core.ping.v1";
   metrics.onCall({ operation, outcome: "ok", durationMs: 2 });
   metrics.onCall({ operation, outcome: "ok", durationMs: 20 });
@@ -16,7 +15,7 @@ Deno.test("Metrics shows finished calls by operation and outcome", async () => {
 });
 
 Deno.test("Metrics.gauge() and counts() are read when somebody looks", async () => {
-  const metrics = new Metrics({ clock: new FakeClock() });
+  const metrics = new Metrics();
   let peers = 1;
   metrics.gauge("test_peers", "Peers", () => peers);
   metrics.counts("test_dropped", "Dropped", () => ({ queue: peers * 2, rate: 0 }));
@@ -27,26 +26,16 @@ Deno.test("Metrics.gauge() and counts() are read when somebody looks", async () 
   assert.match(text, /^test_dropped\{kind="rate"\} 0$/m);
 });
 
-Deno.test("Metrics.start() loads the library some time later, and what came before counts", async () => {
-  const clock = new FakeClock();
-  const metrics = new Metrics({ clock });
-  const loaded = Promise.withResolvers<void>();
-  metrics.add(() => loaded.resolve());
+Deno.test("Metrics.load() has the library told what came before, and what was added", async () => {
+  const metrics = new Metrics();
+  let added = 0;
+  metrics.add(() => void added++);
   const call = { operation: "query:core.ping.v1", outcome: "ok", durationMs: 1 };
   metrics.onCall(call);
-  await metrics.start();
-  await clock.advance(1_000);
-  await loaded.promise;
+  assert.equal(added, 0);
+  await Promise.all([metrics.load(), metrics.load()]);
   metrics.onCall(call);
-  const text = await metrics.metrics();
-  assert.match(text, /^almenad_operation_calls_total\{.*\} 2$/m);
+  assert.equal(added, 1);
+  assert.match(await metrics.metrics(), /^almenad_operation_calls_total\{.*\} 2$/m);
   assert.match(metrics.contentType, /^text\/plain/);
-});
-
-Deno.test("Metrics.stop() before its time loads nothing", async () => {
-  const clock = new FakeClock();
-  const metrics = new Metrics({ clock });
-  await metrics.start();
-  await metrics.stop();
-  assert.equal(clock.pending, 0);
 });
