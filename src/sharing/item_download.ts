@@ -4,7 +4,7 @@ import { type Clock, DaemonError } from "../core/mod.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
 import type { PlanStrategy } from "./planned.ts";
 import { Downloader, type DownloaderComponents } from "./downloader.ts";
-import { diskError, type Files, isMissing, removeIfThere, replaceFile } from "./files.ts";
+import { diskError, type Files, isMissing, removeIfThere, writeSynced } from "./files.ts";
 import type { LocalItems } from "./local_items.ts";
 import type { MergedManifest } from "./manifest_merge.ts";
 import type { Have } from "./messages.ts";
@@ -19,7 +19,7 @@ export interface ItemDownloadComponents {
   readonly store: IndexStore;
   readonly clock: Clock;
   readonly client: DownloaderComponents["client"];
-  readonly local: Pick<LocalItems, "fetched" | "rootOf">;
+  readonly local: Pick<LocalItems, "fetched" | "committed" | "rootOf">;
   readonly peers: DownloaderComponents["peers"];
   /** The files are there at their full size. */
   onBegin(): void;
@@ -141,10 +141,13 @@ export class ItemDownload {
     const { manifest } = this.#init;
     const times = await this.#writer.finish();
     await this.#removeStale(before);
-    const sentinel = join(this.#root, SENTINEL);
-    const bytes = this.#writer.sentinel ?? new Uint8Array();
-    await replaceFile(files, sentinel, join(this.#root, SENTINEL_TEMP), bytes);
-    local.fetched(manifest, times, (await files.facts(sentinel))?.mtimeMs ?? 0);
+    const temp = join(this.#root, SENTINEL_TEMP);
+    await writeSynced(files, temp, this.#writer.sentinel ?? new Uint8Array());
+    // The index comes first: an item that it does not know would be shared with the user's own files.
+    local.fetched(manifest, times, (await files.facts(temp))?.mtimeMs ?? 0);
+    await files.rename(temp, join(this.#root, SENTINEL));
+    await files.syncFolder(this.#root);
+    local.committed(manifest.id);
     if (await removeIfThere(files, join(this.#root, SENTINEL_PARKED))) {
       await files.syncFolder(this.#root);
     }
