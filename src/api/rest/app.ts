@@ -3,6 +3,7 @@ import { type Health, toDaemonError } from "../../core/mod.ts";
 import { HttpError } from "../http_error.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addOperationRoutes, type RouteComponents } from "./operation_routes.ts";
+import { addPage } from "./page.ts";
 import { refusalOf } from "./request_guard.ts";
 import { toHttpStatus } from "./status.ts";
 import { swaggerAssetOf, swaggerPage, swaggerScript } from "./swagger.ts";
@@ -44,7 +45,9 @@ export function createApp<Components>(
     const refusal = refusalOf(context.req.raw.headers, allowedHosts);
     if (refusal) return context.json({ error: "permission_denied", message: refusal }, 403);
     await next();
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.header(name, value);
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+      if (!context.res.headers.has(name)) context.header(name, value);
+    }
   });
   addOperationRoutes(app, components);
   for (const path of ["/graphql", "/graphql/:file"]) {
@@ -52,6 +55,7 @@ export function createApp<Components>(
   }
   addProbes(app, components);
   addDocuments(app, components, init);
+  addPage(app, components);
   app.notFound((context) => context.json({ error: "not_found" }, 404));
   app.onError((failure, context) => failed(context, failure));
   return app;

@@ -1,0 +1,166 @@
+import { html, type View } from "../html.ts";
+import { ActionButton, Badge, Card, Empty, Missing, Plain } from "../parts/basic.ts";
+import { useNow } from "../parts/clock.ts";
+import { VirtualTable } from "../parts/virtual_rows.ts";
+import { useApp } from "../state/app.ts";
+import { useResource } from "../state/resource.ts";
+import { hrefOf } from "../state/route.ts";
+import { useStore } from "../state/store.ts";
+import { agoText, countText } from "../text/figures.ts";
+import { plain, shortId } from "../text/plain.ts";
+import type { OutputOf } from "../../client/mod.ts";
+import type { TrustRequest } from "../wire/shapes.ts";
+import { Invite } from "./invite.ts";
+
+type Trusted = OutputOf<"query", "trust.list">["peers"][number];
+
+/** Requests shown at once; the others come when these are answered. */
+const MAX_SHOWN = 40;
+
+/** Who asks to be trusted, who is, and how to invite. */
+export function Trust(): View {
+  return html`
+    <div class="grid">
+      <${Inbox} />
+      <${Invite} />
+      <${Outgoing} />
+      <${TrustedPeers} />
+    </div>
+  `;
+}
+
+function Inbox(): View {
+  const app = useApp();
+  const { data, problem } = useResource(app.resources.pending);
+  const put = useStore(app.aside.store);
+  const now = useNow(5_000);
+  const requests: readonly TrustRequest[] = data?.requests ?? [];
+  const isAside = ({ peer_id, received_at }: TrustRequest) =>
+    app.aside.has(put, peer_id, received_at, now);
+  const waiting = requests.filter((request) => !isAside(request));
+  const aside = requests.filter(isAside);
+  return html`<${Card} title="Requests" wide actions=${html`<small aria-live="polite">${
+    countText(waiting.length, "request waits", "requests wait")
+  }</small>`}>
+    ${data ? null : html`<${Missing} problem=${problem} what="the requests" />`}
+    ${data && waiting.length === 0 ? html`<${Empty}>Nobody waits for an answer.<//>` : null}
+    <ul class="requests">${
+    waiting.slice(0, MAX_SHOWN).map((request) =>
+      html`<${Request} key=${request.peer_id} request=${request} now=${now} />`
+    )
+  }</ul>
+    ${
+    waiting.length > MAX_SHOWN
+      ? html`<p class="muted">${
+        countText(waiting.length - MAX_SHOWN, "further request")
+      } below these.</p>`
+      : null
+  }
+    ${aside.length > 0 ? html`<${PutAside} requests=${aside} />` : null}
+  <//>`;
+}
+
+function Request({ request, now }: { request: TrustRequest; now: number }): View {
+  const { calls, resources, aside } = useApp();
+  const { peer_id: peer, received_at: receivedAt } = request;
+  const name = request.name ? plain(request.name, 60) : shortId(peer);
+  const answer = async (verb: "trust.approve" | "trust.reject") => {
+    await calls.act(verb, { peer });
+    resources.pending.refresh();
+    resources.trusted.refresh();
+  };
+  return html`
+    <li class="request">
+      <div>
+        <h3><bdi>${name}</bdi></h3>
+        <p class="words">${request.fingerprint
+          ? html`<${Plain} text=${request.fingerprint} max=${200} />`
+          : html`<code class="long">${plain(peer, 80)}</code>`}</p>
+        <p>${request.justification
+          ? html`<q><${Plain} text=${request.justification} /></q>`
+          : html`<span class="muted">No reason given.</span>`}</p>
+        <p class="muted"><a href=${hrefOf("network", peer)}>${shortId(peer)}</a>, asked
+            <time datetime=${receivedAt}> ${agoText(Date.parse(receivedAt), now)}</time></p>
+      </div>
+      <div class="buttons">
+        <${ActionButton} label="Approve" title=${`Approve ${name}`} tone="primary"
+          done=${`${name} is trusted`} work=${() => answer("trust.approve")} />
+        <${ActionButton} label="Reject" title=${`Reject ${name}`} tone="danger"
+          done=${`${name} was rejected`} work=${() => answer("trust.reject")} />
+        <button type="button" class="quiet" aria-label=${`Decide on ${name} later`}
+          onClick=${() => aside.later(peer, receivedAt)}>Later</button>
+        <button type="button" class="quiet" aria-label=${`Ignore ${name}`}
+          onClick=${() => aside.ignore(peer, receivedAt)}>Ignore</button>
+      </div>
+    </li>
+  `;
+}
+
+function PutAside({ requests }: { requests: readonly TrustRequest[] }): View {
+  const { aside } = useApp();
+  return html`
+    <details>
+      <summary>${countText(requests.length, "request")} put aside</summary>
+      <ul class="plain-list">${requests.slice(0, MAX_SHOWN).map(({ peer_id, name }) =>
+        html`<li key=${peer_id}><bdi>${name ? plain(name, 60) : shortId(peer_id)}</bdi>
+        <button type="button" class="small" onClick=${() =>
+          aside.takeBack(peer_id)}>Show again</button></li>`
+      )}</ul>
+    </details>
+  `;
+}
+
+function Outgoing(): View {
+  const { data } = useResource(useApp().resources.trusted);
+  const now = useNow(5_000);
+  return html`<${Card} title="Asked by this machine">
+    ${data?.outgoing.length ? null : html`<${Empty}>This machine waits for nobody's answer.<//>`}
+    <ul class="plain-list">${
+    (data?.outgoing ?? []).slice(0, MAX_SHOWN).map(({ peer_id, sent_at }) =>
+      html`<li key=${peer_id}><a href=${hrefOf("network", peer_id)}>${shortId(peer_id)}</a>
+        <small>asked ${agoText(Date.parse(sent_at), now)}</small></li>`
+    )
+  }</ul><//>`;
+}
+
+function TrustedPeers(): View {
+  const { data, problem } = useResource(useApp().resources.trusted);
+  return html`<${Card} title="Trusted peers" wide>
+    ${data ? null : html`<${Missing} problem=${problem} what="the trusted peers" />`}
+    ${
+    data
+      ? html`
+        <${VirtualTable} label="Trusted peers" layout="trusted" rows=${data.peers}
+          keyOf=${(peer: Trusted) => peer.peer_id} columns=${[
+            "Peer",
+            "Since",
+            "Both ways",
+            "Action",
+          ]}
+          cellsOf=${trustedCells} empty=${html`<${Empty}>No peer is trusted yet.<//>`} />
+      `
+      : null
+  }
+  <//>`;
+}
+
+function trustedCells(peer: Trusted) {
+  return [
+    html`<a href=${hrefOf("network", peer.peer_id)}>${shortId(peer.peer_id)}</a>`,
+    new Date(peer.approved_at).toLocaleString(),
+    html`<${Badge} tone=${peer.mutual ? "good" : "plain"}>${peer.mutual ? "yes" : "not yet"}<//>`,
+    html`<${Revoke} peerId=${peer.peer_id} />`,
+  ];
+}
+
+function Revoke({ peerId }: { peerId: string }): View {
+  const { calls, resources } = useApp();
+  const work = async () => {
+    await calls.act("trust.revoke", { peer: peerId });
+    resources.trusted.refresh();
+  };
+  return html`
+    <${ActionButton} label="Take back" title=${`Take trust back from ${shortId(peerId)}`}
+      tone="quiet" done="Trust is taken back" work=${work} />
+  `;
+}
