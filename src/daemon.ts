@@ -1,4 +1,5 @@
 /** The composition root: configuration in, ordered services out. */
+import { PageSessions } from "./api/mod.ts";
 import { join } from "node:path";
 import process from "node:process";
 import {
@@ -23,6 +24,7 @@ import {
   OperationRegistry,
   type Service,
   systemClock,
+  systemRandom,
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
 import { type Identity, type Links, loadIdentity } from "./network/mod.ts";
@@ -89,6 +91,9 @@ export interface AssembledDaemon {
   /** Applies another configuration to everything but the listeners. */
   reload(config: ResolvedConfig): void;
 }
+
+/** Doors that must be open before the daemon counts as ready. */
+const DOORS = ["grpc", "rest", "control"];
 
 const log = logger("core");
 
@@ -186,8 +191,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
   const metrics = new Metrics();
-  const doorNames = ["grpc", "rest", "control"];
-  const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...doorNames]);
+  const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...DOORS]);
   health.serving("identity");
   const events = new EventBus(() => identity.peerId);
   const geolocation = new OnlineGeolocation(
@@ -202,11 +206,12 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const subscriptions = new Subscriptions({ events, logs: hub });
   const shelf = createShelf({ clock: systemClock, events }, dirs);
   const state = describeDaemon(options, identity, () => counted);
+  const sessions = new PageSessions({ clock: systemClock, random: systemRandom });
   const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
     ...{ daemon: state, health, geolocation, systemInfo, events, subscriptions },
     ...{ peers: network.peers, links: network.links, libraries, jobs, fileCopy, sharing },
-    ...{ plugins, invitations: outside.invitations },
+    ...{ plugins, invitations: outside.invitations, pageCodes: sessions },
     dht: () => network.stack?.dht,
     pubsub: () => network.stack?.pubsub,
     instances: () => listInstances(dirs.root),
@@ -216,7 +221,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     onCall: metrics.onCall,
   });
   const doors: Doors = assembleDoors({
-    ...{ registry, health, metrics, config, caps, adminToken, shutDown },
+    ...{ registry, health, metrics, config, caps, adminToken, sessions, shutDown },
     version: state.version.version,
     control: {
       place: controlPlaces(options.controlSocket ?? dirs.controlSocket),

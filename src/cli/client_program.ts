@@ -81,6 +81,11 @@ const COMMANDS: Readonly<Partial<Record<ClientCommandName, Declaration>>> = {
       ...logFilters(),
     ],
   },
+  dashboard: {
+    usage: "dashboard",
+    description: "open the daemon's page in the browser; prints its address, which works once",
+    options: [option("--no-open", "only print the address")],
+  },
   doctor: { usage: "doctor", description: "look for what is wrong, and say what to do" },
 };
 

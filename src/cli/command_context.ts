@@ -37,6 +37,7 @@ export type ClientCommandName =
   | "instances start"
   | "instances stop"
   | "doctor"
+  | "dashboard"
   | "completions"
   | "complete"
   | PluginCommandName;
@@ -92,6 +93,8 @@ export interface MachineParts {
    * @throws {DaemonError} if that is not valid.
    */
   wantedAddresses(flags: GlobalFlags): Promise<readonly WantedAddress[]>;
+  /** Whether a browser took the address; never rejects. */
+  openInBrowser(url: string): Promise<boolean>;
   /** Kind, name, summary and positional fields of every operation that is built in. */
   operations(): Promise<readonly KnownOperation[]>;
 }

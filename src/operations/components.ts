@@ -48,6 +48,8 @@ export interface Components {
   /** Undefined while it is off. */
   readonly pubsub: () => Pubsub | undefined;
   readonly plugins: Pick<PluginHost, "list" | "services" | "networks" | "names" | "ports">;
+  /** Ways into the page, one browser each. */
+  readonly pageCodes: { createCode(): { readonly code: string; readonly expiresAtMs: number } };
   readonly invitations: Pick<Invitations, "invite" | "accept">;
   /** Everything that may be asked. */
   readonly listOperations: () => readonly Operation[];

@@ -25,6 +25,7 @@ import {
   networkMembers,
   tagMember,
 } from "./member_networks.ts";
+import { pageCode } from "./page.ts";
 import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
 import {
   cyclePolicy,
@@ -151,6 +152,7 @@ export const operations = [
   webhookStats,
   setWebhook,
   listPlugins,
+  pageCode,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

@@ -214,6 +214,7 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   "webhook.set": { input: () => ({ url: "" }) },
   "webhook.stats": NONE,
   "plugins.list": NONE,
+  "page.code": { input: () => ({}), varies: ["code", "url", "expires_at_ms"] },
   "library.items": { input: () => ({ search: "nobody" }) },
   "library.item": { input: async (world, n) => ({ id: await newItem(world, n) }) },
   "library.latest": { input: () => ({ id: "nobody-has-it" }) },
