@@ -7,6 +7,10 @@ import { OpenDoors, OWN_ID } from "../support/open_doors.ts";
 
 /** Everything the door serves besides operations. */
 const OTHER_PATHS = [
+  "/",
+  "/page.js",
+  "/page.css",
+  "/page.svg",
   "/healthz",
   "/readyz",
   "/metrics",

@@ -1,7 +1,6 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 import { CallError, Calls } from "../wire/calls.ts";
-import { Aside } from "./aside.ts";
 import { EventList } from "./event_list.ts";
 import { Live } from "./live.ts";
 import { noticeOf, Notices } from "./notices.ts";
@@ -19,7 +18,6 @@ export class App {
   readonly session: Session;
   readonly notices = new Notices();
   readonly events = new EventList();
-  readonly aside: Aside;
   readonly live: Live;
   readonly route: Store<Route>;
   readonly resources: Resources;
@@ -32,7 +30,6 @@ export class App {
     this.#page = page;
     this.calls = new Calls({ fetch });
     this.session = new Session(this.calls);
-    this.aside = new Aside(page.localStorage);
     this.route = followRoute(page);
     this.live = new Live({
       calls: this.calls,

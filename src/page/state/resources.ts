@@ -1,6 +1,6 @@
 import type { OutputOf } from "../../client/mod.ts";
 import type { Calls } from "../wire/calls.ts";
-import type { Transfer } from "../wire/shapes.ts";
+import type { HealthAnswer, Link, Transfer } from "../wire/shapes.ts";
 import { Resource } from "./resource.ts";
 
 type Answer<Name> = OutputOf<"query", Name>;
@@ -9,6 +9,11 @@ type Answer<Name> = OutputOf<"query", Name>;
 export interface Reach {
   readonly reachability?: "direct" | "relayed" | "unknown";
   readonly reachability_reason?: string;
+}
+
+/** The figures of all links. */
+export interface Links {
+  readonly links: readonly Link[];
 }
 
 /** Everything that is being fetched. */
@@ -24,6 +29,8 @@ export interface Resources {
   readonly peers: Resource<Answer<"network.peers">>;
   readonly reach: Resource<Reach>;
   readonly transfers: Resource<Transfers>;
+  readonly links: Resource<Links>;
+  readonly health: Resource<HealthAnswer>;
   readonly items: Resource<Answer<"library.items">>;
   readonly pending: Resource<Answer<"trust.pending">>;
   readonly trusted: Resource<Answer<"trust.list">>;
@@ -45,6 +52,8 @@ export function createResources(calls: Calls, isAwake: () => boolean): Resources
     peers: kept((signal) => calls.query("network.peers", {}, signal), 1_000, 3_000),
     reach: kept<Reach>((signal) => calls.ask<Reach>("network.status", {}, signal), 10_000),
     transfers: kept((signal) => calls.ask<Transfers>("library.transfers", {}, signal), 1_000),
+    links: kept((signal) => calls.ask<Links>("network.links", {}, signal), 1_000, 3_000),
+    health: kept((signal) => calls.ask<HealthAnswer>("core.health", {}, signal), 5_000),
     items: kept((signal) => calls.query("library.items", {}, signal), 1_000, 3_000),
     pending: kept((signal) => calls.query("trust.pending", {}, signal), 15_000),
     trusted: kept((signal) => calls.query("trust.list", {}, signal), 15_000),
@@ -61,7 +70,7 @@ export function topicsOf(
 ): readonly (keyof Resources)[] {
   const topic = name === "Custom" ? String(body["event_type"]) : name;
   if (topic === "Lagged") return ["status", "peers", "items", "pending", "trusted"];
-  if (topic.startsWith("Device")) return ["peers", "status", "reach"];
+  if (topic.startsWith("Device")) return ["peers", "links", "status", "reach"];
   if (/^(Pairing|trust\.|handshake\.)/.test(topic)) return ["pending", "trusted", "peers"];
   if (topic.startsWith("library.")) return ["items", "transfers"];
   if (topic.startsWith("policy.")) return ["policies"];

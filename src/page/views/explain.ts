@@ -26,7 +26,7 @@ export function Explain(): View {
   const change = (part: Partial<Question>) => setQuestion({ ...question, ...part });
   return html`
     <${Card} title="Explain a verdict">
-      <form onSubmit=${ask}>
+      <form class="in-row" onSubmit=${ask}>
         <${PeerField} value=${question.peer} onChange=${(peer: string) => change({ peer })} />
         <label>Port <input type="number" min="0" max="65535" required value=${question.port}
             onInput=${(event: InputEvent) =>

@@ -8,7 +8,7 @@ import { hrefOf } from "../state/route.ts";
 import { useStore } from "../state/store.ts";
 import { countryText } from "../text/addresses.ts";
 import { countText, latencyText, rateText } from "../text/figures.ts";
-import type { Peer } from "../wire/shapes.ts";
+import { type Peer, withLinks } from "../wire/shapes.ts";
 import { nameOf, NetworkMap } from "./network_map.ts";
 import { rateOf } from "./network_model.ts";
 import { PeerPage } from "./peer_page.ts";
@@ -18,8 +18,9 @@ export function Network(): View {
   const app = useApp();
   const { detail } = useStore(app.route);
   const { data, problem } = useResource(app.resources.peers);
+  const { data: links } = useResource(app.resources.links);
   if (!data) return html`<${Missing} problem=${problem} what="the peers" />`;
-  const peers: readonly Peer[] = data.peers;
+  const peers = withLinks(data.peers, links?.links ?? []);
   if (detail) return html`<${PeerPage} key=${detail} peerId=${detail} peers=${peers} />`;
   const others = peers.filter(({ is_self }) => !is_self);
   const connected = others.filter(({ is_connected }) => is_connected).length;
@@ -58,7 +59,7 @@ function cellsOf(peer: Peer) {
     wayText(peer),
     latencyText(peer.latency_ms),
     peer.in_bytes_per_second === undefined ? "–" : rateText(rateOf(peer)),
-    countryText(peer.geo?.country_code || peer.country_code) || "–",
+    countryText(peer.geo?.country_code) || "–",
   ];
 }
 

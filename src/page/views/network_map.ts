@@ -3,7 +3,7 @@ import { html, type View } from "../html.ts";
 import { hrefOf } from "../state/route.ts";
 import { countryText } from "../text/addresses.ts";
 import { countText, latencyText, rateText } from "../text/figures.ts";
-import { plain, shortId } from "../text/plain.ts";
+import { shortId } from "../text/plain.ts";
 import type { Peer } from "../wire/shapes.ts";
 import { MAP_SIZE, type MapNode, Places, RADIUS, rateOf, SPEEDS } from "./network_model.ts";
 
@@ -56,7 +56,7 @@ function Edge({ node: { peer, x, y, width, speed } }: { node: MapNode }): View {
 function Node(
   { node: { peer, x, y, speed }, isNamed }: { node: MapNode; isNamed: boolean },
 ): View {
-  const country = peer.geo?.country_code || peer.country_code || "";
+  const country = peer.geo?.country_code ?? "";
   const side = Math.abs(x - MIDDLE) < 40 ? "middle" : x < MIDDLE ? "end" : "start";
   const dx = side === "middle" ? 0 : side === "end" ? -15 : 15;
   const dy = side !== "middle" ? 4 : y < MIDDLE ? -16 : 25;
@@ -80,14 +80,14 @@ function Legend(): View {
   </ul>`;
 }
 
-/** What a peer calls itself, else its id in short. */
+/** A peer in few letters. */
 export function nameOf(peer: Peer): string {
-  return peer.name ? plain(peer.name, 24) : shortId(peer.peer_id);
+  return shortId(peer.peer_id);
 }
 
 /** Everything the map shows of a peer, in words. */
 export function peerText(peer: Peer): string {
-  const country = countryText(peer.geo?.country_code || peer.country_code);
+  const country = countryText(peer.geo?.country_code);
   return [
     nameOf(peer),
     peer.is_connected ? "connected" : "not connected",

@@ -8,7 +8,7 @@ import { hrefOf } from "../state/route.ts";
 import { isRelayed, reachOf, reachText } from "../text/addresses.ts";
 import { countText, spanText } from "../text/figures.ts";
 import type { OutputOf } from "../../client/mod.ts";
-import { useStateWord } from "./state_light.ts";
+import { useHealth, useStateWord } from "./state_light.ts";
 import { useWaiting } from "./waiting.ts";
 
 type Status = OutputOf<"query", "core.status">;
@@ -21,10 +21,14 @@ export function Overview(): View {
   return html`
     <div class="grid">
       <${Hero} status=${status} />
-      <${HealthCard} health=${status.health} />
-      <${Identity} status=${status} />
-      <${Addresses} status=${status} />
-      <${Doors} status=${status} />
+      <div class="column">
+        <${HealthCard} />
+        <${Addresses} status=${status} />
+      </div>
+      <div class="column">
+        <${Identity} status=${status} />
+        <${Doors} status=${status} />
+      </div>
     </div>
   `;
 }
@@ -57,21 +61,29 @@ function Hero({ status }: { status: Status }): View {
   `;
 }
 
-function HealthCard({ health }: { health: Status["health"] }): View {
+const HEALTH_WORDS = {
+  ok: ["good", "works"],
+  warning: ["warn", "warning"],
+  failing: ["bad", "not well"],
+} as const;
+
+function HealthCard(): View {
+  const health = useHealth() ?? [];
   return html`
     <${Card} title="Health">
-      <ul class="health">${health.map(({ component, serving, problem, remedy }) =>
-        html`
+      <ul class="health">${health.map(({ component, state, problem, remedy }) => {
+        const [tone, word] = HEALTH_WORDS[state];
+        return html`
           <li key=${component}>
-            <${Badge} tone=${serving ? "good" : "warn"}>${serving ? "works" : "not well"}<//>
-                  <div><b>${component}</b>${serving ? null : html`
+            <${Badge} tone=${tone}>${word}<//>
+                  <div><b>${component}</b>${state === "ok" ? null : html`
                     <p>
                       <${Plain} text=${problem} />
                     </p>
                     <p class="remedy"><b>What to do:</b> <${Plain} text=${remedy} /></p>
                   `}</div></li>
-        `
-      )}</ul>
+        `;
+      })}</ul>
       <//>
   `;
 }

@@ -16,10 +16,13 @@ import { hrefOf } from "../state/route.ts";
 import { countryText, reachText } from "../text/addresses.ts";
 import { clockText, latencyText, rateText, spanText } from "../text/figures.ts";
 import { plain, shortId } from "../text/plain.ts";
-import type { Attempt, Peer } from "../wire/shapes.ts";
+import type { Peer, Why } from "../wire/shapes.ts";
 import { nameOf } from "./network_map.ts";
 import { wayText } from "./network.ts";
 import { useAsked } from "./asked.ts";
+
+/** Entries of the history that are shown. */
+const MAX_HISTORY = 100;
 
 /** One peer: what is known of it, and why it is or is not connected. */
 export function PeerPage({ peerId, peers }: { peerId: string; peers: readonly Peer[] }): View {
@@ -41,7 +44,7 @@ export function PeerPage({ peerId, peers }: { peerId: string; peers: readonly Pe
             : html`<${Empty}>This peer was not seen since almenad started.<//>`}
         <//>
         <${Addresses} addresses=${peer?.addresses ?? []} />
-        <${Why} peerId=${peerId} />
+        <${WhyCard} peerId=${peerId} />
       </div>
   `;
 }
@@ -49,7 +52,7 @@ export function PeerPage({ peerId, peers }: { peerId: string; peers: readonly Pe
 function factsOf(peer: Peer) {
   const { in_bytes_per_second: down, out_bytes_per_second: up } = peer;
   const since = peer.connected_at_ms;
-  const country = countryText(peer.geo?.country_code || peer.country_code);
+  const country = countryText(peer.geo?.country_code);
   const place = [peer.geo?.city, country].filter(Boolean).map((part) => plain(part, 60)).join(", ");
   return [
     [
@@ -113,31 +116,40 @@ function Addresses({ addresses }: { addresses: readonly string[] }): View {
   }</ul><//>`;
 }
 
-function Why({ peerId }: { peerId: string }): View {
-  const { data, problem } = useAsked<{ attempts: readonly Attempt[] }>(
-    "network.why",
-    { peer_id: peerId },
-    3_000,
-  );
-  return html`<${Card} title="What was tried" wide>
-    ${data ? null : html`<${Missing} problem=${problem} what="the history" />`}
-    ${data?.attempts.length === 0 ? html`<${Empty}>Nothing since almenad started.<//>` : null}
-    <ol class="history">${
-    [...data?.attempts ?? []].reverse().map((attempt, index) =>
-      html`<li key=${`${attempt.time_ms}-${index}`}><time>${clockText(attempt.time_ms)}</time>
-        <${Badge} tone=${
-        attempt.outcome === "connected" ? "good" : attempt.outcome === "failed" ? "bad" : "plain"
-      }><${Plain} text=${attempt.outcome} max=${40} /><//>
-        <span>${
-        attempt.address
-          ? html`
-            <code class="long"><${Plain} text=${attempt.address} /></code>
-          `
-          : null
-      }
-          <${Plain} text=${attempt.reason} />${
-        attempt.duration_ms === undefined ? "" : ` (${latencyText(attempt.duration_ms)})`
-      }</span></li>`
-    )
+function WhyCard({ peerId }: { peerId: string }): View {
+  const { data, problem } = useAsked<Why>("network.why", { peer: peerId }, 2_000);
+  if (!data) {
+    return html`
+      <${Card} title="Why" wide>
+        <${Missing} problem=${problem} what="the history" />
+        <//>
+    `;
+  }
+  const next = data.next_try_in_ms;
+  return html`<${Card} title="Why" wide>
+    <p><${Plain} text=${data.summary} />${
+    next === undefined ? "" : ` Next try in ${spanText(next / 1_000)}.`
+  }</p>
+    ${
+    data.remedy
+      ? html`<p class="remedy"><b>What to do:</b> <${Plain} text=${data.remedy} /></p>`
+      : null
+  }
+    ${
+    data.history.length === 0 ? html`<${Empty}>Nothing was tried since almenad started.<//>` : null
+  }
+    <ol class="history" aria-label="What was tried, newest first">${
+    data.history.slice(0, MAX_HISTORY).map(historyRow)
   }</ol><//>`;
+}
+
+function historyRow(entry: Why["history"][number], index: number): View {
+  const { time, event, ok, addresses, reason, words, count } = entry;
+  return html`<li key=${`${time} ${event} ${index}`}><time>${clockText(Date.parse(time))}</time>
+    <${Badge} tone=${ok ? "good" : "bad"}><${Plain} text=${event} max=${40} /><//>
+    <span><${Plain} text=${words || reason} />${count > 1 ? ` (${count} times)` : ""} ${
+    addresses.slice(0, 4).map((address) =>
+      html`<code class="long" key=${address}><${Plain} text=${address} max=${200} /> </code>`
+    )
+  }</span></li>`;
 }

@@ -5,11 +5,14 @@ import { useApp } from "../state/app.ts";
 import { useResource } from "../state/resource.ts";
 import { clockText } from "../text/figures.ts";
 import { plain, shortId } from "../text/plain.ts";
-import type { Policy, ShadowVerdict } from "../wire/shapes.ts";
+import type { Policy, ShadowAnswer, ShadowVerdict } from "../wire/shapes.ts";
 import { useAsked } from "./asked.ts";
 
 /** Names of figures that stand in the heading already. */
 const SAID = ["network", "mode", "started_at"];
+
+/** Verdicts of shadows that are shown. */
+const MAX_VERDICTS = 20;
 
 /** Running policies, and what shadows would have decided. */
 export function PolicyList(): View {
@@ -86,18 +89,25 @@ function StartPolicy(): View {
 }
 
 function Shadow(): View {
-  const { data } = useAsked<{ verdicts: readonly ShadowVerdict[] }>("policy.shadow", {}, 3_000);
-  if (!data) return null;
-  return html`<h3>What shadows would decide</h3>
-    ${data.verdicts.length === 0 ? html`<${Empty}>Nothing yet.<//>` : null}
-    <ol class="history">${
-    data.verdicts.slice(0, 20).map((verdict, index) =>
-      html`<li key=${`${verdict.time_ms}-${index}`}><time>${clockText(verdict.time_ms)}</time>
-        <${Badge} tone=${verdict.allowed ? "good" : "bad"}>${
-        verdict.allowed ? "would allow" : "would deny"
-      }<//>
-        <span>${shortId(verdict.peer_id)} at port ${verdict.port}: <${Plain}
-          text=${verdict.rule || verdict.reason} max=${160} /></span></li>`
-    )
-  }</ol>`;
+  const { data } = useAsked<ShadowAnswer>("policy.shadow", {}, 3_000);
+  if (!data || data.policies.length === 0) return null;
+  const denied = data.policies.reduce((sum, { would_deny }) => sum + would_deny, 0);
+  const allowed = data.policies.reduce((sum, { allowed }) => sum + allowed, 0);
+  return html`
+    <h3>What shadows would decide</h3>
+    <p class="muted">${allowed} allowed, ${denied} would be denied</p>
+    <ol class="history">${data.verdicts.slice(0, MAX_VERDICTS).map(verdictRow)}</ol>
+  `;
+}
+
+function verdictRow(
+  { time, peer_id: peer, port, event, rule, reason, count }: ShadowVerdict,
+): View {
+  return html`<li key=${`${time} ${peer} ${port} ${event}`}><time>${
+    clockText(Date.parse(time))
+  }</time>
+    <${Badge} tone="bad">would deny<//>
+    <span>${plain(event, 20)} of ${shortId(peer)} at port ${port}${
+    count > 1 ? `, ${count} times` : ""
+  }: <${Plain} text=${rule || reason} max=${160} /></span></li>`;
 }

@@ -15,10 +15,14 @@ type Plugin = OutputOf<"query", "plugins.list">["plugins"][number];
 export function Rules(): View {
   return html`
     <div class="grid">
-      <${PolicyList} />
-      <${Explain} />
-      <${Webhook} />
-      <${Plugins} />
+      <div class="column">
+        <${PolicyList} />
+        <${Webhook} />
+      </div>
+      <div class="column">
+        <${Explain} />
+        <${Plugins} />
+      </div>
     </div>
   `;
 }

@@ -4,6 +4,7 @@ import { useResource } from "../state/resource.ts";
 import { useStore } from "../state/store.ts";
 import { countText } from "../text/figures.ts";
 import type { Tone } from "../parts/basic.ts";
+import type { HealthEntry } from "../wire/shapes.ts";
 
 /** How the daemon fares, in one word. */
 export interface StateWord {
@@ -16,15 +17,26 @@ export interface StateWord {
 export function useStateWord(): StateWord {
   const app = useApp();
   const { state } = useStore(app.live.connection);
-  const { data } = useResource(app.resources.status);
+  const health = useHealth();
   if (state === "lost") return { tone: "bad", word: "Not answering", detail: "trying again" };
-  if (!data) return { tone: "plain", word: "Connecting", detail: "one moment" };
-  const ill = data.health.filter(({ serving }) => !serving);
-  return ill.length === 0 ? { tone: "good", word: "All is well", detail: "every part works" } : {
-    tone: "warn",
-    word: "Needs attention",
-    detail: countText(ill.length, "part is not well", "parts are not well"),
-  };
+  if (!health) return { tone: "plain", word: "Connecting", detail: "one moment" };
+  const ill = health.filter((entry) => entry.state !== "ok").length;
+  if (ill === 0) return { tone: "good", word: "All is well", detail: "every part works" };
+  const detail = countText(ill, "thing to look at", "things to look at");
+  const isFailing = health.some((entry) => entry.state === "failing");
+  return { tone: "warn", word: isFailing ? "Needs attention" : "Works, with warnings", detail };
+}
+
+/** How each part fares; from the state where the daemon tells nothing finer. */
+export function useHealth(): readonly HealthEntry[] | undefined {
+  const { resources } = useApp();
+  const { data } = useResource(resources.health);
+  const { data: status } = useResource(resources.status);
+  return data?.entries ??
+    status?.health.map(({ serving, ...entry }) => ({
+      ...entry,
+      state: serving ? "ok" : "failing",
+    }));
 }
 
 /** The state light of the navigation. */

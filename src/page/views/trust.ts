@@ -5,12 +5,12 @@ import { VirtualTable } from "../parts/virtual_rows.ts";
 import { useApp } from "../state/app.ts";
 import { useResource } from "../state/resource.ts";
 import { hrefOf } from "../state/route.ts";
-import { useStore } from "../state/store.ts";
 import { agoText, countText } from "../text/figures.ts";
 import { plain, shortId } from "../text/plain.ts";
 import type { OutputOf } from "../../client/mod.ts";
 import type { TrustRequest } from "../wire/shapes.ts";
 import { Invite } from "./invite.ts";
+import { isNew } from "./waiting.ts";
 
 type Trusted = OutputOf<"query", "trust.list">["peers"][number];
 
@@ -22,9 +22,13 @@ export function Trust(): View {
   return html`
     <div class="grid">
       <${Inbox} />
-      <${Invite} />
-      <${Outgoing} />
-      <${TrustedPeers} />
+      <div class="column">
+        <${Invite} />
+      </div>
+      <div class="column">
+        <${Outgoing} />
+        <${TrustedPeers} />
+      </div>
     </div>
   `;
 }
@@ -32,13 +36,10 @@ export function Trust(): View {
 function Inbox(): View {
   const app = useApp();
   const { data, problem } = useResource(app.resources.pending);
-  const put = useStore(app.aside.store);
   const now = useNow(5_000);
   const requests: readonly TrustRequest[] = data?.requests ?? [];
-  const isAside = ({ peer_id, received_at }: TrustRequest) =>
-    app.aside.has(put, peer_id, received_at, now);
-  const waiting = requests.filter((request) => !isAside(request));
-  const aside = requests.filter(isAside);
+  const waiting = requests.filter(isNew);
+  const aside = requests.filter((request) => !isNew(request));
   return html`<${Card} title="Requests" wide actions=${html`<small aria-live="polite">${
     countText(waiting.length, "request waits", "requests wait")
   }</small>`}>
@@ -56,16 +57,16 @@ function Inbox(): View {
       } below these.</p>`
       : null
   }
-    ${aside.length > 0 ? html`<${PutAside} requests=${aside} />` : null}
+    ${aside.length > 0 ? html`<${PutAside} requests=${aside} now=${now} />` : null}
   <//>`;
 }
 
 function Request({ request, now }: { request: TrustRequest; now: number }): View {
-  const { calls, resources, aside } = useApp();
+  const { calls, resources } = useApp();
   const { peer_id: peer, received_at: receivedAt } = request;
   const name = request.name ? plain(request.name, 60) : shortId(peer);
-  const answer = async (verb: "trust.approve" | "trust.reject") => {
-    await calls.act(verb, { peer });
+  const answer = async (verb: "approve" | "reject" | "later" | "ignore") => {
+    await calls.actAny(`trust.${verb}`, { peer });
     resources.pending.refresh();
     resources.trusted.refresh();
   };
@@ -73,8 +74,8 @@ function Request({ request, now }: { request: TrustRequest; now: number }): View
     <li class="request">
       <div>
         <h3><bdi>${name}</bdi></h3>
-        <p class="words">${request.fingerprint
-          ? html`<${Plain} text=${request.fingerprint} max=${200} />`
+        <p class="words">${request.words?.length
+          ? html`<${Plain} text=${request.words.join(" ")} max=${200} />`
           : html`<code class="long">${plain(peer, 80)}</code>`}</p>
         <p>${request.justification
           ? html`<q><${Plain} text=${request.justification} /></q>`
@@ -84,27 +85,24 @@ function Request({ request, now }: { request: TrustRequest; now: number }): View
       </div>
       <div class="buttons">
         <${ActionButton} label="Approve" title=${`Approve ${name}`} tone="primary"
-          done=${`${name} is trusted`} work=${() => answer("trust.approve")} />
+          done=${`${name} is trusted`} work=${() => answer("approve")} />
         <${ActionButton} label="Reject" title=${`Reject ${name}`} tone="danger"
-          done=${`${name} was rejected`} work=${() => answer("trust.reject")} />
-        <button type="button" class="quiet" aria-label=${`Decide on ${name} later`}
-          onClick=${() => aside.later(peer, receivedAt)}>Later</button>
-        <button type="button" class="quiet" aria-label=${`Ignore ${name}`}
-          onClick=${() => aside.ignore(peer, receivedAt)}>Ignore</button>
+          done=${`${name} was rejected`} work=${() => answer("reject")} />
+        <${ActionButton} label="Later" title=${`Decide on ${name} later`} tone="quiet"
+          done=${`${name} waits until later`} work=${() => answer("later")} />
+        <${ActionButton} label="Ignore" title=${`Ignore ${name}`} tone="quiet"
+          done=${`${name} is ignored`} work=${() => answer("ignore")} />
       </div>
     </li>
   `;
 }
 
-function PutAside({ requests }: { requests: readonly TrustRequest[] }): View {
-  const { aside } = useApp();
+function PutAside({ requests, now }: { requests: readonly TrustRequest[]; now: number }): View {
   return html`
     <details>
       <summary>${countText(requests.length, "request")} put aside</summary>
-      <ul class="plain-list">${requests.slice(0, MAX_SHOWN).map(({ peer_id, name }) =>
-        html`<li key=${peer_id}><bdi>${name ? plain(name, 60) : shortId(peer_id)}</bdi>
-        <button type="button" class="small" onClick=${() =>
-          aside.takeBack(peer_id)}>Show again</button></li>`
+      <ul class="requests">${requests.slice(0, MAX_SHOWN).map((request) =>
+        html`<${Request} key=${request.peer_id} request=${request} now=${now} />`
       )}</ul>
     </details>
   `;
@@ -125,7 +123,7 @@ function Outgoing(): View {
 
 function TrustedPeers(): View {
   const { data, problem } = useResource(useApp().resources.trusted);
-  return html`<${Card} title="Trusted peers" wide>
+  return html`<${Card} title="Trusted peers">
     ${data ? null : html`<${Missing} problem=${problem} what="the trusted peers" />`}
     ${
     data

@@ -1,16 +1,19 @@
 import { useEffect } from "preact/hooks";
 import { useApp } from "../state/app.ts";
 import { useResource } from "../state/resource.ts";
-import { useStore } from "../state/store.ts";
+import type { TrustRequest } from "../wire/shapes.ts";
+
+/** Whether a request wants an answer now. */
+export function isNew({ state = "new" }: TrustRequest): boolean {
+  return state === "new";
+}
 
 /** Requests for trust that wait for an answer here, without those put aside. */
 export function useWaiting(): number {
   const app = useApp();
   const { data } = useResource(app.resources.pending);
-  const aside = useStore(app.aside.store);
-  const now = Date.now();
-  const count = (data?.requests ?? [])
-    .filter(({ peer_id, received_at }) => !app.aside.has(aside, peer_id, received_at, now)).length;
+  const requests: readonly TrustRequest[] = data?.requests ?? [];
+  const count = requests.filter(isNew).length;
   useEffect(() => app.waiting.set(count), [count]);
   return count;
 }

@@ -6,7 +6,7 @@ import { useApp } from "../state/app.ts";
 import { useResource } from "../state/resource.ts";
 import { agoText } from "../text/figures.ts";
 import { plain } from "../text/plain.ts";
-import { CallError } from "../wire/calls.ts";
+import { CallError, type Calls } from "../wire/calls.ts";
 import type { WebhookStats } from "../wire/shapes.ts";
 
 /** Where events go by HTTP, and what became of them. */
@@ -44,31 +44,30 @@ export function Webhook(): View {
   <//>`;
 }
 
-async function test(calls: ReturnType<typeof useApp>["calls"]): Promise<void> {
-  const { delivered, problem } = await calls.actAny<{ delivered: boolean; problem?: string }>(
-    "webhook.test",
-    {},
-  );
-  if (!delivered) throw new CallError("unavailable", `The test did not arrive: ${plain(problem)}`);
+async function test(calls: Calls): Promise<void> {
+  const { ok, error } = await calls.actAny<{ ok: boolean; error?: string }>("webhook.test", {});
+  if (!ok) throw new CallError("unavailable", `The test did not arrive: ${plain(error)}`);
 }
 
 function Figures({ stats }: { stats: WebhookStats }): View {
   const now = useNow(5_000);
-  const ago = (time: number | undefined) => time ? agoText(time, now) : "never";
+  const { last_delivery: last, last_error: error } = stats;
+  const when = (time: string) => agoText(Date.parse(time), now);
   return html`<${Facts} of=${[
     ["Goes to", html`<code class="long"><${Plain} text=${stats.url} /></code>`],
-    ...stats.delivered === undefined ? [] : [["Delivered", String(stats.delivered)] as const],
-    ["Last delivery", ago(stats.last_delivery_ms)],
+    ["Last delivery", last ? `${when(last.time)}: ${plain(last.event, 60)}` : "none yet"],
     [
       "Last error",
-      stats.last_error
-        ? html`<span class="problem"><${Plain} text=${stats.last_error} /></span> <small>${
-          ago(stats.last_error_ms)
-        }</small>`
+      error
+        ? html`
+          <span class="problem"><${Plain} text=${error.reason} /></span>
+          <small>${when(error.time)}, ${plain(error.event, 60)}</small>
+        `
         : "none",
     ],
-    ["Lost", String(stats.dropped)],
-    ["Held back", String(stats.circuit_skips)],
+    ["Delivered", String(stats.delivered ?? 0)],
+    ["Waiting", `${stats.queued ?? 0}${stats.is_paused ? ", paused after failures" : ""}`],
+    ["Failed or lost", String((stats.failed ?? 0) + stats.dropped)],
   ]} />`;
 }
 
