@@ -4,8 +4,10 @@ import { join } from "node:path";
 import process from "node:process";
 import {
   addGauges,
+  announcer,
   assembleDoors,
   assembleOutside,
+  connectionCaps,
   type Counted,
   type Doors,
   droppedCounts,
@@ -33,21 +35,16 @@ import type { Sharing } from "./sharing/mod.ts";
 import {
   type AdminToken,
   configureLogging,
-  type ConnectionCaps,
   DailyLogFile,
   DataLock,
-  DEFAULT_CAPS,
   endLogging,
-  fitCaps,
   ListenerWatchdog,
   listInstances,
   loadAdminToken,
   LogHub,
   makeFolders,
   OnlineGeolocation,
-  openFileLimit,
   runCommand,
-  runtimeWarning,
   SdNotifier,
   StartMemory,
   systemInfo,
@@ -211,6 +208,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const components: Components = {
     ...{ daemon: state, health, geolocation, systemInfo, events, subscriptions },
     ...{ peers: network.peers, links: network.links, libraries, jobs, fileCopy, sharing },
+    ...{ traffic: network.monitor, linkReports: network.reports },
     ...{ plugins, invitations: outside.invitations, pageCodes: sessions },
     dht: () => network.stack?.dht,
     pubsub: () => network.stack?.pubsub,
@@ -223,10 +221,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const doors: Doors = assembleDoors({
     ...{ registry, health, metrics, config, caps, adminToken, sessions, shutDown },
     version: state.version.version,
-    control: {
-      place: controlPlaces(options.controlSocket ?? dirs.controlSocket),
-      ownsFolder: options.controlSocket === undefined,
-    },
+    control: controlOf(options),
   });
   const counted: Counted = { network, doors, subscriptions, plugins };
   addGauges(metrics, state, counted);
@@ -243,6 +238,13 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     ],
     ...{ state, health, library: { sharing, events, links: network.links } },
     reload: outside.reload,
+  };
+}
+
+function controlOf({ controlSocket, dirs }: DaemonOptions) {
+  return {
+    place: controlPlaces(controlSocket ?? dirs.controlSocket),
+    ownsFolder: controlSocket === undefined,
   };
 }
 
@@ -264,36 +266,5 @@ function describeDaemon(
     p2pAddresses: () => parts().network.swarm.listenAddresses(),
     uptimeMs: () => performance.now(),
     counters: () => droppedCounts(parts()),
-  };
-}
-
-function connectionCaps(): ConnectionCaps {
-  const limit = openFileLimit();
-  const caps = fitCaps(DEFAULT_CAPS, limit);
-  if (caps !== DEFAULT_CAPS) {
-    log.warn(
-      "Few open files are allowed, so fewer connections are; raise the limit with ulimit -n",
-      { limit, caps },
-    );
-  }
-  return caps;
-}
-
-function announcer(events: EventBus, state: DaemonState): Service {
-  return {
-    name: "announcer",
-    start: () => {
-      const { version } = state.version;
-      const warning = runtimeWarning(state.version.runtime);
-      if (warning) log.warn(warning);
-      log.info("Daemon is ready", { version, peerId: state.peerId, pid: state.pid });
-      events.publish("core.started", { version, peerId: state.peerId });
-      return Promise.resolve();
-    },
-    stop: () => {
-      log.info("Daemon stops");
-      events.publish("core.stopping", {});
-      return Promise.resolve();
-    },
   };
 }

@@ -1,6 +1,6 @@
 import type { EventBus, Health, Operation } from "../core/mod.ts";
 import type { Shelf } from "../library/mod.ts";
-import type { Dht, Links, PeerBook, Pubsub } from "../network/mod.ts";
+import type { Dht, LinkMonitor, LinkReports, Links, PeerBook, Pubsub } from "../network/mod.ts";
 import type { Invitations, PluginHost } from "../plugins/mod.ts";
 import type { Sharing } from "../sharing/mod.ts";
 import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
@@ -34,6 +34,9 @@ export interface Components {
   readonly systemInfo: () => Promise<SystemInfo>;
   readonly events: Pick<EventBus, "subscribe">;
   readonly links: Pick<Links, "connect" | "disconnect" | "ping">;
+  /** What goes through the links. */
+  readonly traffic: Pick<LinkMonitor, "links" | "link" | "listen" | "throughput">;
+  readonly linkReports: Pick<LinkReports, "of">;
   readonly libraries: Shelf["libraries"];
   readonly jobs: Shelf["jobs"];
   readonly fileCopy: Shelf["fileCopy"];

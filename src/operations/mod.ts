@@ -25,6 +25,7 @@ import {
   networkMembers,
   tagMember,
 } from "./member_networks.ts";
+import { listLinks, showPeer, throughput, throughputLive, why } from "./links.ts";
 import { pageCode } from "./page.ts";
 import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
 import {
@@ -153,6 +154,11 @@ export const operations = [
   setWebhook,
   listPlugins,
   pageCode,
+  listLinks,
+  showPeer,
+  throughput,
+  throughputLive,
+  why,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

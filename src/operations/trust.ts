@@ -9,8 +9,9 @@ const NoInput = z.strictObject({});
 const Peer = z.string().min(1).max(128)
   .describe("Peer id, node number, or address such as 0:0000.ABCD.1234");
 const Justification = z.string().max(4_096).default("").describe("shown to whoever decides");
-const State = z.enum(["none", "outgoing", "pending", "trusted"]);
-const TrustOutput = z.object({ peer_id: z.string(), state: State });
+/** Where trust with a peer stands. */
+export const TrustState = z.enum(["none", "outgoing", "pending", "trusted"]);
+const TrustOutput = z.object({ peer_id: z.string(), state: TrustState });
 
 /** Peers this daemon trusts. */
 export const listTrust = query({
@@ -220,10 +221,11 @@ export function refOf(text: string): string | number {
   return /^\d{1,10}$/.test(text) ? Number(text) : text;
 }
 
-function stateOf(
+/** Where trust with a peer stands now. */
+export function stateOf(
   plugins: Components["plugins"],
   peerId: string,
-): { peer_id: string; state: z.output<typeof State> } {
+): { peer_id: string; state: z.output<typeof TrustState> } {
   const service = plugins.services.need("handshake");
   const isIn = (list: readonly { readonly peerId: string }[] | undefined) =>
     list?.some((entry) => entry.peerId === peerId) ?? false;

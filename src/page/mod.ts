@@ -1,6 +1,6 @@
+/** The page at `/`: see and steer the daemon in a browser. This file is what the browser runs. */
 /// <reference lib="dom" />
 /// <reference lib="dom.iterable" />
-/** The page at `/`: see and steer the daemon in a browser. This file is what the browser runs. */
 import { h, render } from "preact";
 import { App } from "./state/app.ts";
 import { codeOf, hrefOf } from "./state/route.ts";

@@ -9,7 +9,7 @@ import { useStore } from "../state/store.ts";
 import { countryText } from "../text/addresses.ts";
 import { countText, latencyText, rateText } from "../text/figures.ts";
 import { type Peer, withLinks } from "../wire/shapes.ts";
-import { nameOf, NetworkMap } from "./network_map.ts";
+import { nameOf, NetworkMap, wayText } from "./network_map.ts";
 import { rateOf } from "./network_model.ts";
 import { PeerPage } from "./peer_page.ts";
 
@@ -61,12 +61,6 @@ function cellsOf(peer: Peer) {
     peer.in_bytes_per_second === undefined ? "–" : rateText(rateOf(peer)),
     countryText(peer.geo?.country_code) || "–",
   ];
-}
-
-/** How a peer is reached, in words. */
-export function wayText(peer: Peer): string {
-  const place = peer.is_internal ? "local network" : "internet";
-  return peer.is_relayed ? `${place}, relayed` : place;
 }
 
 function ConnectForm(): View {

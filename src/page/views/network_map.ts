@@ -98,3 +98,9 @@ export function peerText(peer: Peer): string {
     ...country ? [country] : [],
   ].join(", ");
 }
+
+/** How a peer is reached, in words. */
+export function wayText(peer: Peer): string {
+  const place = peer.is_internal ? "local network" : "internet";
+  return peer.is_relayed ? `${place}, relayed` : place;
+}

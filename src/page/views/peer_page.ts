@@ -17,8 +17,7 @@ import { countryText, reachText } from "../text/addresses.ts";
 import { clockText, latencyText, rateText, spanText } from "../text/figures.ts";
 import { plain, shortId } from "../text/plain.ts";
 import type { Peer, Why } from "../wire/shapes.ts";
-import { nameOf } from "./network_map.ts";
-import { wayText } from "./network.ts";
+import { nameOf, wayText } from "./network_map.ts";
 import { useAsked } from "./asked.ts";
 
 /** Entries of the history that are shown. */
