@@ -8,6 +8,7 @@ import { hrefOf } from "../state/route.ts";
 import { isRelayed, reachOf, reachText } from "../text/addresses.ts";
 import { countText, spanText } from "../text/figures.ts";
 import type { OutputOf } from "../../client/mod.ts";
+import { Fingerprint } from "./fingerprint.ts";
 import { useHealth, useStateWord } from "./state_light.ts";
 import { useWaiting } from "./waiting.ts";
 
@@ -97,6 +98,7 @@ function Identity({ status }: { status: Status }): View {
           <p class="muted">Peer id</p>
           <p><code class="long">${status.peer_id}</code></p>
           <${CopyButton} text=${status.peer_id} what="the peer id" />
+          <${Fingerprint} peerId=${status.peer_id} />
         </div>
       </div>
       <${Facts} of=${[

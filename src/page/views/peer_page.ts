@@ -18,6 +18,7 @@ import { clockText, latencyText, rateText, spanText } from "../text/figures.ts";
 import { plain, shortId } from "../text/plain.ts";
 import type { Peer, Why } from "../wire/shapes.ts";
 import { nameOf, wayText } from "./network_map.ts";
+import { Fingerprint } from "./fingerprint.ts";
 import { useAsked } from "./asked.ts";
 
 /** Entries of the history that are shown. */
@@ -36,7 +37,8 @@ export function PeerPage({ peerId, peers }: { peerId: string; peers: readonly Pe
           <div class="identity">
             <${Qr} text=${plain(peerId, 128)} label="The peer id as a QR code" />
             <div><p class="muted">Peer id</p><p><code class="long"><${Plain} text=${peerId} /></code></p>
-              <${CopyButton} text=${peerId} what="the peer id" /></div>
+              <${CopyButton} text=${peerId} what="the peer id" />
+              ${peer ? html`<${Fingerprint} peerId=${peerId} />` : null}</div>
           </div>
           ${peer
             ? html`<${Facts} of=${factsOf(peer)} />`
