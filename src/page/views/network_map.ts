@@ -65,7 +65,7 @@ function Node(
       class="node ${speed} ${peer.is_connected ? "connected" : "away"}">
         <circle class="hit" cx=${x} cy=${y} r="17" /><circle class="dot" cx=${x} cy=${y} r="9" />
         ${isNamed
-          ? html`<text x=${x + dx} y=${y + dy} text-anchor=${side}>${nameOf(peer)}${
+          ? html`<text x=${x + dx} y=${y + dy} text-anchor=${side}>${markOf(peer)}${
             country ? ` · ${country}` : ""
           }</text>`
           : null}</a>
@@ -78,6 +78,11 @@ function Legend(): View {
     <li><i class="swatch dashed"></i>through a relay</li>
     <li><i class="swatch thick"></i>more throughput</li>
   </ul>`;
+}
+
+// The end of its id: all ids of a kind begin alike.
+function markOf({ peer_id: id }: Peer): string {
+  return `…${id.slice(-6)}`;
 }
 
 /** A peer in few letters. */
