@@ -26,13 +26,15 @@ import {
   tagMember,
 } from "./member_networks.ts";
 import { listLinks, showPeer, throughput, throughputLive, why } from "./links.ts";
+import { health } from "./health.ts";
 import { pageCode } from "./page.ts";
-import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
+import { listPlugins, setWebhook, testWebhook, webhookStats } from "./plugins.ts";
 import {
   cyclePolicy,
   explainPolicy,
   listPolicies,
   policyPeers,
+  shadowVerdicts,
   showPolicy,
   startPolicy,
   stopPolicy,
@@ -40,9 +42,11 @@ import {
 import {
   acceptInvite,
   approveTrust,
+  ignoreTrust,
   inviteTrust,
   listTrust,
   pendingTrust,
+  postponeTrust,
   rejectTrust,
   requestTrust,
   revokeTrust,
@@ -162,6 +166,11 @@ export const operations = [
   throughput,
   throughputLive,
   why,
+  health,
+  ignoreTrust,
+  postponeTrust,
+  shadowVerdicts,
+  testWebhook,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

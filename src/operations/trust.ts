@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { action, query, stream } from "../core/mod.ts";
 import type { Components } from "./components.ts";
+import { fingerprintWords } from "./fingerprint.ts";
 
 type Parts = Pick<Components, "plugins">;
 
@@ -61,18 +62,39 @@ export const pendingTrust = query({
       public_key: z.string(),
       justification: z.string(),
       received_at: z.string(),
+      name: z.string().describe("Its short address"),
+      words: z.array(z.string()).describe("To compare with what the other side reads"),
+      state: z.enum(["new", "later", "ignored"]),
+      later_until: z.string().optional(),
     })),
+    new_requests: z.number().describe("Those that nobody has put aside"),
   }),
-  run: (_input, { plugins }: Parts) => ({
-    requests: (plugins.services.find("handshake")?.pendingRequests() ?? []).map((record) => ({
+  run: async (_input, { plugins }: Parts) => {
+    const pending = plugins.services.find("handshake")?.pendingRequests() ?? [];
+    const requests = await Promise.all(pending.map(async (record) => ({
       peer_id: record.peerId,
       node_id: record.nodeId,
       public_key: record.publicKey,
       justification: record.justification,
       received_at: record.receivedAt,
-    })),
-  }),
+      name: plugins.names.nameOf(record.peerId),
+      words: await fingerprintWords(record.peerId),
+      ...asideOf(record, Date.now()),
+    })));
+    return { requests, new_requests: requests.filter(({ state }) => state === "new").length };
+  },
 });
+
+function asideOf(
+  { isIgnored, laterUntil }: { isIgnored?: boolean; laterUntil?: string },
+  now: number,
+): { state: "new" | "later" | "ignored"; later_until?: string } {
+  if (isIgnored) return { state: "ignored" };
+  if (laterUntil && Date.parse(laterUntil) > now) {
+    return { state: "later", later_until: laterUntil };
+  }
+  return { state: "new" };
+}
 
 /** Asks a peer for trust. */
 export const requestTrust = action({
@@ -121,6 +143,34 @@ export const rejectTrust = action({
   run: async ({ peer, reason }, { plugins }: Parts) => {
     const peerId = plugins.names.resolve(refOf(peer));
     await plugins.services.need("handshake").rejectHandshake(peerId, reason);
+    return stateOf(plugins, peerId);
+  },
+});
+
+/** Puts a request aside for good. */
+export const ignoreTrust = action({
+  name: "trust.ignore",
+  summary: "Put a request aside for good, without an answer; it can still be approved",
+  positional: ["peer"],
+  input: z.strictObject({ peer: Peer }),
+  output: TrustOutput,
+  run: async ({ peer }, { plugins }: Parts) => {
+    const peerId = plugins.names.resolve(refOf(peer));
+    await plugins.services.need("handshake").putAside?.(peerId);
+    return stateOf(plugins, peerId);
+  },
+});
+
+/** Puts a request aside for a while. */
+export const postponeTrust = action({
+  name: "trust.later",
+  summary: "Put a request aside for some hours, without an answer",
+  positional: ["peer", "hours"],
+  input: z.strictObject({ peer: Peer, hours: z.coerce.number().min(0).max(720).default(24) }),
+  output: TrustOutput,
+  run: async ({ peer, hours }, { plugins }: Parts) => {
+    const peerId = plugins.names.resolve(refOf(peer));
+    await plugins.services.need("handshake").putAside?.(peerId, hours * 3_600_000);
     return stateOf(plugins, peerId);
   },
 });

@@ -222,6 +222,19 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
     varies: ["time_ms", "step_ms"],
   },
   "network.why": { input: () => ({ peer: PEER }) },
+  "core.health": NONE,
+  "trust.ignore": { input: (world) => ({ peer: askingPeer(world) }), varies: ["peer_id"] },
+  "trust.later": {
+    input: (world) => ({ peer: askingPeer(world), hours: 1 }),
+    varies: ["peer_id"],
+  },
+  "policy.shadow": {
+    input: async ({ call }) => {
+      await call("policy.start", { network: 0, policy: POLICY, shadow: true });
+      return { network: 0 };
+    },
+  },
+  "webhook.test": NONE,
   "page.code": { input: () => ({}), varies: ["code", "url", "expires_at_ms"] },
   "library.items": { input: () => ({ search: "nobody" }) },
   "library.item": { input: async (world, n) => ({ id: await newItem(world, n) }) },
@@ -264,7 +277,7 @@ function settled(value: unknown, varies: readonly string[] = []): unknown {
 
 /** Writes who is trusted and who asks, as a daemon finds it at its start. */
 async function peersThatAsk(dataDir: string): Promise<string[]> {
-  const peerIds = await Promise.all(Array.from({ length: 16 }, async () => {
+  const peerIds = await Promise.all(Array.from({ length: 24 }, async () => {
     const key = await generateKeyPair("Ed25519");
     return peerIdFromPrivateKey(key).toString();
   }));
