@@ -1,26 +1,14 @@
 import type { OutputOf } from "../../client/mod.ts";
 import type { Calls } from "../wire/calls.ts";
-import type { HealthAnswer, Link, Transfer } from "../wire/shapes.ts";
 import { Resource } from "./resource.ts";
 
 type Answer<Name> = OutputOf<"query", Name>;
 
 /** What is told of how others reach this machine. */
-export interface Reach {
+export type Reach = Answer<"network.status"> & {
   readonly reachability?: "direct" | "relayed" | "unknown";
   readonly reachability_reason?: string;
-}
-
-/** The figures of all links. */
-export interface Links {
-  readonly links: readonly Link[];
-}
-
-/** Everything that is being fetched. */
-export interface Transfers {
-  readonly transfers: readonly Transfer[];
-  readonly more?: number;
-}
+};
 
 /** What the page keeps fresh. */
 export interface Resources {
@@ -28,9 +16,9 @@ export interface Resources {
   readonly version: Resource<Answer<"core.version">>;
   readonly peers: Resource<Answer<"network.peers">>;
   readonly reach: Resource<Reach>;
-  readonly transfers: Resource<Transfers>;
-  readonly links: Resource<Links>;
-  readonly health: Resource<HealthAnswer>;
+  readonly transfers: Resource<Answer<"library.transfers">>;
+  readonly links: Resource<Answer<"network.links">>;
+  readonly health: Resource<Answer<"core.health">>;
   readonly items: Resource<Answer<"library.items">>;
   readonly pending: Resource<Answer<"trust.pending">>;
   readonly trusted: Resource<Answer<"trust.list">>;
@@ -50,10 +38,10 @@ export function createResources(calls: Calls, isAwake: () => boolean): Resources
     status: kept((signal) => calls.query("core.status", {}, signal), 5_000),
     version: kept((signal) => calls.query("core.version", {}, signal), 60_000),
     peers: kept((signal) => calls.query("network.peers", {}, signal), 1_000, 3_000),
-    reach: kept<Reach>((signal) => calls.ask<Reach>("network.status", {}, signal), 10_000),
-    transfers: kept((signal) => calls.ask<Transfers>("library.transfers", {}, signal), 1_000),
-    links: kept((signal) => calls.ask<Links>("network.links", {}, signal), 1_000, 3_000),
-    health: kept((signal) => calls.ask<HealthAnswer>("core.health", {}, signal), 5_000),
+    reach: kept<Reach>((signal) => calls.query("network.status", {}, signal), 10_000),
+    transfers: kept((signal) => calls.query("library.transfers", {}, signal), 1_000),
+    links: kept((signal) => calls.query("network.links", {}, signal), 1_000, 3_000),
+    health: kept((signal) => calls.query("core.health", {}, signal), 5_000),
     items: kept((signal) => calls.query("library.items", {}, signal), 1_000, 3_000),
     pending: kept((signal) => calls.query("trust.pending", {}, signal), 15_000),
     trusted: kept((signal) => calls.query("trust.list", {}, signal), 15_000),

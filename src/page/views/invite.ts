@@ -3,7 +3,6 @@ import { html, type View } from "../html.ts";
 import { Card, CopyButton, Missing } from "../parts/basic.ts";
 import { Qr } from "../parts/qr.ts";
 import { useApp } from "../state/app.ts";
-import type { OutputOf } from "../../client/mod.ts";
 import { useAsked } from "./asked.ts";
 
 /** A ticket to this machine, and the use of one that leads to another. */
@@ -17,7 +16,7 @@ export function Invite(): View {
 }
 
 function Ticket(): View {
-  const { data, problem } = useAsked<OutputOf<"query", "trust.invite">>("trust.invite", {}, 60_000);
+  const { data, problem } = useAsked("trust.invite", {}, 60_000);
   if (!data) return html`<${Missing} problem=${problem} what="a ticket" />`;
   return html`
     <div class="identity">

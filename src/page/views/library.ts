@@ -85,7 +85,7 @@ function Tools({ search, onSearch }: { search: string; onSearch: (text: string) 
           <input type="search" placeholder="Search" value=${search}
             onInput=${(event: InputEvent) => onSearch((event.target as HTMLInputElement).value)} />
         </label>
-      <${ActionButton} label="Scan" title="Look at the folder again" tone="quiet"
+      <${ActionButton} label="Scan" title="Scan the folder again" tone="quiet"
         done="The folder was looked at" work=${() => calls.act("library.scan", {})} />
       <${AddFolder} />
     </div>

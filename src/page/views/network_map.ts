@@ -3,7 +3,7 @@ import { html, type View } from "../html.ts";
 import { hrefOf } from "../state/route.ts";
 import { countryText } from "../text/addresses.ts";
 import { countText, latencyText, rateText } from "../text/figures.ts";
-import { shortId } from "../text/plain.ts";
+import { plain, shortId } from "../text/plain.ts";
 import type { Peer } from "../wire/shapes.ts";
 import { MAP_SIZE, type MapNode, Places, RADIUS, rateOf, SPEEDS } from "./network_model.ts";
 
@@ -56,7 +56,6 @@ function Edge({ node: { peer, x, y, width, speed } }: { node: MapNode }): View {
 function Node(
   { node: { peer, x, y, speed }, isNamed }: { node: MapNode; isNamed: boolean },
 ): View {
-  const country = peer.geo?.country_code ?? "";
   const side = Math.abs(x - MIDDLE) < 40 ? "middle" : x < MIDDLE ? "end" : "start";
   const dx = side === "middle" ? 0 : side === "end" ? -15 : 15;
   const dy = side !== "middle" ? 4 : y < MIDDLE ? -16 : 25;
@@ -65,9 +64,7 @@ function Node(
       class="node ${speed} ${peer.is_connected ? "connected" : "away"}">
         <circle class="hit" cx=${x} cy=${y} r="17" /><circle class="dot" cx=${x} cy=${y} r="9" />
         ${isNamed
-          ? html`<text x=${x + dx} y=${y + dy} text-anchor=${side}>${markOf(peer)}${
-            country ? ` · ${country}` : ""
-          }</text>`
+          ? html`<text x=${x + dx} y=${y + dy} text-anchor=${side}>${markOf(peer)}</text>`
           : null}</a>
   `;
 }
@@ -80,9 +77,9 @@ function Legend(): View {
   </ul>`;
 }
 
-// The end of its id: all ids of a kind begin alike.
-function markOf({ peer_id: id }: Peer): string {
-  return `…${id.slice(-6)}`;
+// The end of its id, because all ids of a kind begin alike, and its country.
+function markOf({ peer_id: id, geo }: Peer): string {
+  return `…${id.slice(-6)}${geo?.country_code ? ` · ${plain(geo.country_code, 2)}` : ""}`;
 }
 
 /** A peer in few letters. */
@@ -94,7 +91,7 @@ export function nameOf(peer: Peer): string {
 export function peerText(peer: Peer): string {
   const country = countryText(peer.geo?.country_code);
   return [
-    nameOf(peer),
+    markOf(peer),
     peer.is_connected ? "connected" : "not connected",
     peer.is_internal ? "local network" : "internet",
     ...peer.is_relayed ? ["through a relay"] : [],

@@ -118,7 +118,7 @@ function Addresses({ addresses }: { addresses: readonly string[] }): View {
 }
 
 function WhyCard({ peerId }: { peerId: string }): View {
-  const { data, problem } = useAsked<Why>("network.why", { peer: peerId }, 2_000);
+  const { data, problem } = useAsked("network.why", { peer: peerId }, 2_000);
   if (!data) {
     return html`
       <${Card} title="Why" wide>

@@ -5,7 +5,7 @@ import { useApp } from "../state/app.ts";
 import { useResource } from "../state/resource.ts";
 import { clockText } from "../text/figures.ts";
 import { plain, shortId } from "../text/plain.ts";
-import type { Policy, ShadowAnswer, ShadowVerdict } from "../wire/shapes.ts";
+import type { Policy, ShadowVerdict } from "../wire/shapes.ts";
 import { useAsked } from "./asked.ts";
 
 /** Names of figures that stand in the heading already. */
@@ -89,7 +89,7 @@ function StartPolicy(): View {
 }
 
 function Shadow(): View {
-  const { data } = useAsked<ShadowAnswer>("policy.shadow", {}, 3_000);
+  const { data } = useAsked("policy.shadow", {}, 3_000);
   if (!data || data.policies.length === 0) return null;
   const denied = data.policies.reduce((sum, { would_deny }) => sum + would_deny, 0);
   const allowed = data.policies.reduce((sum, { allowed }) => sum + allowed, 0);

@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import { html, type View } from "../html.ts";
 import { Card, Missing } from "../parts/basic.ts";
 import { bytesText, clockText, rateText } from "../text/figures.ts";
-import type { ThroughputPoint } from "../wire/shapes.ts";
+import type { ThroughputAnswer } from "../wire/shapes.ts";
 import { useAsked } from "./asked.ts";
 import { Chart, type ChartData } from "./chart.ts";
 
@@ -12,11 +12,6 @@ const RANGES = [
   { id: "24h", text: "24 hours", everyMs: 30_000 },
 ] as const;
 type Range = (typeof RANGES)[number];
-
-interface Answer {
-  readonly step_ms: number;
-  readonly points: readonly ThroughputPoint[];
-}
 
 /** Rows of the table beside the chart. */
 const TABLE_ROWS = 10;
@@ -42,7 +37,7 @@ export function Throughput(): View {
 }
 
 function Span({ range }: { range: Range }): View {
-  const { data, problem } = useAsked<Answer>(
+  const { data, problem } = useAsked(
     "network.throughput",
     { range: range.id },
     range.everyMs,
@@ -79,13 +74,13 @@ function Span({ range }: { range: Range }): View {
   `;
 }
 
-function Table({ answer: { points, step_ms: step } }: { answer: Answer }): View {
+function Table({ answer: { points, step_ms: step } }: { answer: ThroughputAnswer }): View {
   const size = Math.max(1, Math.ceil(points.length / TABLE_ROWS));
   const parts = Array.from(
     { length: Math.ceil(points.length / size) },
     (_, index) => points.slice(index * size, (index + 1) * size),
   );
-  const mean = (part: readonly ThroughputPoint[], name: "in_bytes" | "out_bytes") =>
+  const mean = (part: ThroughputAnswer["points"], name: "in_bytes" | "out_bytes") =>
     rateText(part.reduce((sum, one) => sum + one[name], 0) / (part.length * step / 1_000));
   return html`
     <details>
@@ -112,7 +107,7 @@ function Table({ answer: { points, step_ms: step } }: { answer: Answer }): View 
   `;
 }
 
-function chartOf(answer: Answer | undefined): ChartData {
+function chartOf(answer: ThroughputAnswer | undefined): ChartData {
   const { points = [], step_ms: step = 1_000 } = answer ?? {};
   const rate = (bytes: number) => bytes / (step / 1_000);
   return [
@@ -122,7 +117,7 @@ function chartOf(answer: Answer | undefined): ChartData {
   ];
 }
 
-function figuresOf({ points, step_ms: step }: Answer) {
+function figuresOf({ points, step_ms: step }: ThroughputAnswer) {
   const seconds = step / 1_000;
   const last = points.at(-1);
   const sum = (name: "in_bytes" | "out_bytes") =>

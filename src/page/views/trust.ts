@@ -7,12 +7,9 @@ import { useResource } from "../state/resource.ts";
 import { hrefOf } from "../state/route.ts";
 import { agoText, countText } from "../text/figures.ts";
 import { plain, shortId } from "../text/plain.ts";
-import type { OutputOf } from "../../client/mod.ts";
-import type { TrustRequest } from "../wire/shapes.ts";
+import type { TrustedPeer, TrustRequest } from "../wire/shapes.ts";
 import { Invite } from "./invite.ts";
 import { isNew } from "./waiting.ts";
-
-type Trusted = OutputOf<"query", "trust.list">["peers"][number];
 
 /** Requests shown at once; the others come when these are answered. */
 const MAX_SHOWN = 40;
@@ -66,7 +63,7 @@ function Request({ request, now }: { request: TrustRequest; now: number }): View
   const { peer_id: peer, received_at: receivedAt } = request;
   const name = request.name ? plain(request.name, 60) : shortId(peer);
   const answer = async (verb: "approve" | "reject" | "later" | "ignore") => {
-    await calls.actAny(`trust.${verb}`, { peer });
+    await calls.act(`trust.${verb}`, { peer });
     resources.pending.refresh();
     resources.trusted.refresh();
   };
@@ -74,7 +71,7 @@ function Request({ request, now }: { request: TrustRequest; now: number }): View
     <li class="request">
       <div>
         <h3><bdi>${name}</bdi></h3>
-        <p class="words">${request.words?.length
+        <p class="words">${request.words.length > 0
           ? html`<${Plain} text=${request.words.join(" ")} max=${200} />`
           : html`<code class="long">${plain(peer, 80)}</code>`}</p>
         <p>${request.justification
@@ -129,7 +126,7 @@ function TrustedPeers(): View {
     data
       ? html`
         <${VirtualTable} label="Trusted peers" layout="trusted" rows=${data.peers}
-          keyOf=${(peer: Trusted) => peer.peer_id} columns=${[
+          keyOf=${(peer: TrustedPeer) => peer.peer_id} columns=${[
             "Peer",
             "Since",
             "Both ways",
@@ -142,7 +139,7 @@ function TrustedPeers(): View {
   <//>`;
 }
 
-function trustedCells(peer: Trusted) {
+function trustedCells(peer: TrustedPeer) {
   return [
     html`<a href=${hrefOf("network", peer.peer_id)}>${shortId(peer.peer_id)}</a>`,
     new Date(peer.approved_at).toLocaleString(),

@@ -4,7 +4,7 @@ import { useResource } from "../state/resource.ts";
 import type { TrustRequest } from "../wire/shapes.ts";
 
 /** Whether a request wants an answer now. */
-export function isNew({ state = "new" }: TrustRequest): boolean {
+export function isNew({ state }: TrustRequest): boolean {
   return state === "new";
 }
 
@@ -12,8 +12,7 @@ export function isNew({ state = "new" }: TrustRequest): boolean {
 export function useWaiting(): number {
   const app = useApp();
   const { data } = useResource(app.resources.pending);
-  const requests: readonly TrustRequest[] = data?.requests ?? [];
-  const count = requests.filter(isNew).length;
+  const count = data?.new_requests ?? 0;
   useEffect(() => app.waiting.set(count), [count]);
   return count;
 }

@@ -20,7 +20,7 @@ export function Webhook(): View {
         <//>
     `;
   }
-  const stats = data as unknown as WebhookStats;
+  const stats: WebhookStats = data;
   const isOn = stats.url !== "";
   return html`<${Card} title="Webhook" actions=${html`<${Badge} tone=${isOn ? "good" : "plain"}>${
     isOn ? "on" : "off"
@@ -45,7 +45,7 @@ export function Webhook(): View {
 }
 
 async function test(calls: Calls): Promise<void> {
-  const { ok, error } = await calls.actAny<{ ok: boolean; error?: string }>("webhook.test", {});
+  const { ok, error } = await calls.act("webhook.test", {});
   if (!ok) throw new CallError("unavailable", `The test did not arrive: ${plain(error)}`);
 }
 
@@ -65,9 +65,9 @@ function Figures({ stats }: { stats: WebhookStats }): View {
         `
         : "none",
     ],
-    ["Delivered", String(stats.delivered ?? 0)],
-    ["Waiting", `${stats.queued ?? 0}${stats.is_paused ? ", paused after failures" : ""}`],
-    ["Failed or lost", String((stats.failed ?? 0) + stats.dropped)],
+    ["Delivered", String(stats.delivered)],
+    ["Waiting", `${stats.queued}${stats.is_paused ? ", paused after failures" : ""}`],
+    ["Failed or lost", String(stats.failed + stats.dropped + stats.circuit_skips)],
   ]} />`;
 }
 

@@ -43,25 +43,11 @@ export class Calls {
     return await this.#json(`${pathOf(name)}${queryText(input)}`, signal ? { signal } : {});
   }
 
-  /** Asks by a name that an older daemon may not know. @throws {CallError} */
-  async ask<T>(name: string, input: object, signal?: AbortSignal): Promise<T> {
-    return await this.#json(`${pathOf(name)}${queryText(input)}`, signal ? { signal } : {});
-  }
-
   /** Changes something. @throws {CallError} */
   async act<N extends NameOf<"action">>(
     name: N,
     input: InputOf<"action", N>,
   ): Promise<OutputOf<"action", N>> {
-    return await this.#json(pathOf(name), {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(input),
-    });
-  }
-
-  /** Changes something by a name that an older daemon may not know. @throws {CallError} */
-  async actAny<T>(name: string, input: object): Promise<T> {
     return await this.#json(pathOf(name), {
       method: "POST",
       headers: { "content-type": "application/json" },
