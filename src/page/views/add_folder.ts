@@ -24,7 +24,7 @@ export function AddFolder(): View {
           <p>It is copied into the library, and peers that this machine lets in can fetch it.</p>
           <form onSubmit=${onSubmit}>
             <label>Whole path of the folder
-                    <input type="text" required spellcheck="false" value=${folder}
+                    <input type="text" required spellcheck=${false} value=${folder}
                       onInput=${(event: InputEvent) =>
                         setFolder((event.target as HTMLInputElement).value)} />
                   </label>

@@ -45,7 +45,7 @@ export function Explain(): View {
 
 function PeerField({ value, onChange }: { value: string; onChange: (peer: string) => void }): View {
   const { data } = useResource(useApp().resources.trusted);
-  return html`<label>Peer <input type="text" list="known-peers" required spellcheck="false"
+  return html`<label>Peer <input type="text" list="known-peers" required spellcheck=${false}
       autocomplete="off" value=${value}
       onInput=${(event: InputEvent) => onChange((event.target as HTMLInputElement).value)} />
     <datalist id="known-peers">${

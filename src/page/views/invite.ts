@@ -48,7 +48,7 @@ function Accept(): View {
   return html`
     <form onSubmit=${onSubmit}>
       <h3>Use a ticket of another machine</h3>
-      <label>Ticket <input type="text" required spellcheck="false" autocomplete="off"
+      <label>Ticket <input type="text" required spellcheck=${false} autocomplete="off"
           value=${ticket} onInput=${typed(setTicket)} /></label>
       <label>Why, for whoever decides there <input type="text" maxlength="4000" autocomplete="off"
           value=${reason} onInput=${typed(setReason)} /></label>

@@ -35,7 +35,7 @@ export function LogFilter(
   { filters, onChange }: { filters: LogFilters; onChange: (filters: LogFilters) => void },
 ): View {
   const text = (name: "target" | "text", label: string) =>
-    html`<label>${label}<input type="search" value=${filters[name]} spellcheck="false"
+    html`<label>${label}<input type="search" value=${filters[name]} spellcheck=${false}
       onInput=${(event: InputEvent) =>
       onChange({ ...filters, [name]: (event.target as HTMLInputElement).value })} /></label>`;
   const choose = (name: "kind" | "level") => (event: Event) =>

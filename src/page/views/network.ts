@@ -69,7 +69,7 @@ function ConnectForm(): View {
   return html`
     <form class="inline" onSubmit=${(event: Event) => event.preventDefault()}>
       <label class="field"><span class="hidden">Peer id or address to connect to</span>
-          <input type="text" spellcheck="false" autocomplete="off" placeholder="Peer id or address"
+          <input type="text" spellcheck=${false} autocomplete="off" placeholder="Peer id or address"
             value=${address}
             onInput=${(event: InputEvent) =>
               setAddress((event.target as HTMLInputElement).value)} />

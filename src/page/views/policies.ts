@@ -74,7 +74,7 @@ function StartPolicy(): View {
       <label>Network, 0 for all peers <input type="number" min="0" max="65535" value=${network}
           onInput=${(event: InputEvent) =>
             setNetwork((event.target as HTMLInputElement).value)} /></label>
-      <label>Document, as JSON <textarea rows="6" spellcheck="false" value=${text}
+      <label>Document, as JSON <textarea rows="6" spellcheck=${false} value=${text}
           onInput=${(event: InputEvent) =>
             setText((event.target as HTMLTextAreaElement).value)} /></label>
       <div class="buttons">
