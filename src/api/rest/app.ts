@@ -3,6 +3,7 @@ import { type Health, toDaemonError } from "../../core/mod.ts";
 import { HttpError } from "../http_error.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addOperationRoutes, type RouteComponents } from "./operation_routes.ts";
+import { addPage } from "./page.ts";
 import { refusalOf } from "./request_guard.ts";
 import { addSessionRoutes, type SessionComponents } from "./session_routes.ts";
 import { toHttpStatus } from "./status.ts";
@@ -47,7 +48,9 @@ export function createApp<Components>(
     if (refusal) return context.json({ error: "permission_denied", message: refusal }, 403);
     components.access.noticeUse(context.req.raw.headers);
     await next();
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.header(name, value);
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+      if (!context.res.headers.has(name)) context.header(name, value);
+    }
   });
   addSessionRoutes(app, components);
   addOperationRoutes(app, components);
@@ -56,6 +59,7 @@ export function createApp<Components>(
   }
   addProbes(app, components);
   addDocuments(app, components, init);
+  addPage(app, components);
   app.notFound((context) => context.json({ error: "not_found" }, 404));
   app.onError((failure, context) => failed(context, failure));
   return app;
