@@ -38,7 +38,7 @@ export function assembleOutside(input: OutsideInput): OutsideParts {
     sharing: library.sharing,
     services: input.isNetworked
       ? [...network.services, ...plugins.services, ...library.services]
-      : [...plugins.services, ...library.services],
+      : [network.monitor, ...plugins.services, ...library.services],
     reload(next) {
       network.reload(next);
       plugins.reload(next);

@@ -25,12 +25,16 @@ import {
   networkMembers,
   tagMember,
 } from "./member_networks.ts";
-import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
+import { listLinks, showPeer, throughput, throughputLive, why } from "./links.ts";
+import { health } from "./health.ts";
+import { pageCode } from "./page.ts";
+import { listPlugins, setWebhook, testWebhook, webhookStats } from "./plugins.ts";
 import {
   cyclePolicy,
   explainPolicy,
   listPolicies,
   policyPeers,
+  shadowVerdicts,
   showPolicy,
   startPolicy,
   stopPolicy,
@@ -38,9 +42,11 @@ import {
 import {
   acceptInvite,
   approveTrust,
+  ignoreTrust,
   inviteTrust,
   listTrust,
   pendingTrust,
+  postponeTrust,
   rejectTrust,
   requestTrust,
   revokeTrust,
@@ -67,6 +73,7 @@ import {
   verifyItem,
   watchItem,
 } from "./sharing.ts";
+import { listTransfers, watchTransfers } from "./transfers.ts";
 
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
@@ -126,6 +133,8 @@ export const operations = [
   repairItem,
   verifyItem,
   watchItem,
+  listTransfers,
+  watchTransfers,
   listTrust,
   pendingTrust,
   requestTrust,
@@ -151,6 +160,17 @@ export const operations = [
   webhookStats,
   setWebhook,
   listPlugins,
+  pageCode,
+  listLinks,
+  showPeer,
+  throughput,
+  throughputLive,
+  why,
+  health,
+  ignoreTrust,
+  postponeTrust,
+  shadowVerdicts,
+  testWebhook,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

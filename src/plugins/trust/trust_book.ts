@@ -38,6 +38,8 @@ const Pending = z.object({
   receivedAt: Time,
   nonce: z.string().default(""),
   source: z.string().default(""),
+  ignored: z.boolean().default(false),
+  laterUntil: z.string().default(""),
 });
 const Revoked = z.object({ peerId: Id, revokedAt: Time, until: Time });
 const Outgoing = z.object({ peerId: Id, nonce: z.string(), sentAt: Time, until: Time });
