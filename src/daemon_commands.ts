@@ -118,6 +118,11 @@ async function loadConfig(
   return { dirs, config };
 }
 
+/** The configuration in force, and where each value comes from. */
+export async function settings(flags: GlobalFlags): Promise<ResolvedConfig> {
+  return (await loadConfig(flags)).config;
+}
+
 /** Where gRPC and REST listen by configuration; for those who look for what is in the way. */
 export async function wantedAddresses(flags: GlobalFlags): Promise<WantedAddress[]> {
   const { config: { config, origins } } = await loadConfig(flags);

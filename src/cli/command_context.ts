@@ -38,6 +38,7 @@ export type ClientCommandName =
   | "instances stop"
   | "doctor"
   | "dashboard"
+  | "bugreport"
   | "completions"
   | "complete"
   | PluginCommandName;
@@ -93,6 +94,12 @@ export interface MachineParts {
    * @throws {DaemonError} if that is not valid.
    */
   wantedAddresses(flags: GlobalFlags): Promise<readonly WantedAddress[]>;
+  /**
+   * The configuration, and where each value comes from.
+   *
+   * @throws {DaemonError} if it is not valid.
+   */
+  settings(flags: GlobalFlags): Promise<{ config: unknown; origins: unknown }>;
   /** Whether a browser took the address; never rejects. */
   openInBrowser(url: string): Promise<boolean>;
   /** Kind, name, summary and positional fields of every operation that is built in. */
