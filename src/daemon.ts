@@ -9,6 +9,7 @@ import {
   type Doors,
   droppedCounts,
   type NetworkInput,
+  reachOf,
   watchedListeners,
 } from "./assembly/mod.ts";
 import { type Config, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
@@ -207,6 +208,8 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     ...{ daemon: state, health, geolocation, systemInfo, events, subscriptions },
     ...{ peers: network.peers, links: network.links, libraries, jobs, fileCopy, sharing },
     ...{ plugins, invitations: outside.invitations },
+    forwards: outside.forwards,
+    reach: () => reachOf(network),
     dht: () => network.stack?.dht,
     pubsub: () => network.stack?.pubsub,
     instances: () => listInstances(dirs.root),

@@ -31,6 +31,7 @@ import {
   versionInfo,
 } from "../system/mod.ts";
 import type { P2pdServer } from "../p2pd/mod.ts";
+import type { Reach } from "../operations/mod.ts";
 import type * as P2pdParts from "./p2pd_parts.ts";
 import type { P2pdStack } from "./p2pd_stack.ts";
 import { OfflineStreams } from "./offline_streams.ts";
@@ -112,6 +113,12 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
       input.geolocation.setUrl(next.geolocation.url);
     },
   };
+}
+
+/** How others reach this daemon; without relays nothing is found out about it. */
+export function reachOf({ stack }: NetworkParts): Reach {
+  const reachability = stack?.reachability?.state ?? "unknown";
+  return { reachability, relays: stack?.relays, guests: stack?.guests() };
 }
 
 function createSwarm(
