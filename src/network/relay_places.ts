@@ -21,12 +21,14 @@ export interface RelayPlace {
 
 /** libp2p's listener behind one relay; it is asked again rather than made anew, for it never goes. */
 interface RelayListener {
+  listeningAddrs: Multiaddr[];
   listen(address: Multiaddr): Promise<void>;
   getAddrs(): Multiaddr[];
 }
 
 interface Managers {
   components: {
+    addressManager: { removeObservedAddr(address: Multiaddr): void };
     transportManager: {
       listen(addresses: Multiaddr[]): Promise<void>;
       getListeners(): RelayListener[];
@@ -169,6 +171,23 @@ export class RelayPlaces {
       log.debug("A relay gave us no place", { relay: wanted.relay, failure });
     }
     wanted.listener ??= transportManager.getListeners().find((one) => !before.has(one));
+    if (wanted.listener) this.#dropCallersPorts(wanted.listener, id);
+  }
+
+  // A relay that dialled us is taken to listen where it dialled from, where nobody reaches it.
+  #dropCallersPorts(listener: RelayListener, id: string): void {
+    const node = this.#node();
+    const { addressManager } = (node as unknown as Managers).components;
+    const wrong = node.getConnections()
+      .filter(({ direction, remotePeer }) =>
+        direction === "inbound" && remotePeer.toString() === id
+      )
+      .map(({ remoteAddr }) => `${remoteAddr}${ANY_RELAY}`);
+    const isWrong = (address: Multiaddr) => wrong.includes(address.toString());
+    const dropped = listener.listeningAddrs.filter(isWrong);
+    if (dropped.length === listener.listeningAddrs.length) return; // better than none
+    listener.listeningAddrs = listener.listeningAddrs.filter((address) => !isWrong(address));
+    for (const address of dropped) addressManager.removeObservedAddr(address);
   }
 }
 
