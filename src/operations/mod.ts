@@ -70,7 +70,7 @@ import {
   watchItem,
 } from "./sharing.ts";
 
-export type { Components, DaemonState, Reach } from "./components.ts";
+export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
 export type { EventItem, EventName } from "./event_names.ts";
 export { Subscriptions } from "./subscriptions.ts";
