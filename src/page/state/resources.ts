@@ -4,18 +4,12 @@ import { Resource } from "./resource.ts";
 
 type Answer<Name> = OutputOf<"query", Name>;
 
-/** What is told of how others reach this machine. */
-export type Reach = Answer<"network.status"> & {
-  readonly reachability?: "direct" | "relayed" | "unknown";
-  readonly reachability_reason?: string;
-};
-
 /** What the page keeps fresh. */
 export interface Resources {
   readonly status: Resource<Answer<"core.status">>;
   readonly version: Resource<Answer<"core.version">>;
   readonly peers: Resource<Answer<"network.peers">>;
-  readonly reach: Resource<Reach>;
+  readonly reach: Resource<Answer<"network.status">>;
   readonly transfers: Resource<Answer<"library.transfers">>;
   readonly links: Resource<Answer<"network.links">>;
   readonly health: Resource<Answer<"core.health">>;
@@ -38,7 +32,7 @@ export function createResources(calls: Calls, isAwake: () => boolean): Resources
     status: kept((signal) => calls.query("core.status", {}, signal), 5_000),
     version: kept((signal) => calls.query("core.version", {}, signal), 60_000),
     peers: kept((signal) => calls.query("network.peers", {}, signal), 1_000, 3_000),
-    reach: kept<Reach>((signal) => calls.query("network.status", {}, signal), 10_000),
+    reach: kept((signal) => calls.query("network.status", {}, signal), 10_000),
     transfers: kept((signal) => calls.query("library.transfers", {}, signal), 1_000),
     links: kept((signal) => calls.query("network.links", {}, signal), 1_000, 3_000),
     health: kept((signal) => calls.query("core.health", {}, signal), 5_000),
