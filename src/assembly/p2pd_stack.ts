@@ -127,7 +127,7 @@ export class P2pdStack implements Service {
       this.#pubsub = pubsub;
     }
     return {
-      transports: reach.transports,
+      ...reach,
       services: services as NonNullable<SwarmExtras["services"]>,
       datastore,
       announce: listOf(flags.announceAddrs),

@@ -5,7 +5,7 @@ import {
   type CircuitRelayService,
   circuitRelayTransport,
 } from "@libp2p/circuit-relay-v2";
-import { dcutr } from "@libp2p/dcutr";
+import { HolePunch } from "./hole_punch.ts";
 import type { SwarmExtras } from "./swarm_extras.ts";
 
 /** What of it takes part. */
@@ -29,9 +29,10 @@ export interface ReachInit {
 /** The libp2p parts for it. */
 export async function reachParts(
   init: ReachInit,
-): Promise<Required<Pick<SwarmExtras, "services" | "transports">>> {
+): Promise<Pick<SwarmExtras, "dialFrom" | "services" | "transports">> {
   const services: Record<string, unknown> = {};
-  if (init.usesRelays) services["dcutr"] = dcutr();
+  const holePunch = init.usesRelays ? new HolePunch() : undefined;
+  if (holePunch) services["dcutr"] = holePunch.service();
   if (init.isRelay) {
     services["relay"] = circuitRelayServer({
       maxInboundHopStreams: 1_024,
@@ -47,6 +48,7 @@ export async function reachParts(
   if (init.checksReachability) services["autoNAT"] = autoNAT();
   if (init.mapsPort) services["upnp"] = (await import("./upnp.ts")).mapPorts();
   return {
+    ...holePunch ? { dialFrom: (address) => holePunch.dialFrom(address) } : {},
     transports: init.usesRelays ? [circuitRelayTransport()] : [],
     services: services as NonNullable<SwarmExtras["services"]>,
   };

@@ -12,6 +12,7 @@ import type { Timer } from "../core/mod.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./listen_addresses.ts";
 import { muxerInit, type SwarmExtras } from "./swarm_extras.ts";
+import { confirmListenAddresses } from "./own_addresses.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { gateProtocols } from "./protocol_gate.ts";
 import { rememberProtocols } from "./protocol_memory.ts";
@@ -212,7 +213,7 @@ export class Swarm implements Service {
 
   #createNode(listen: string[]): Promise<Libp2p<{ ping: Ping }>> {
     const { metrics } = this.#components;
-    const { announce = [], datastore, maxStreams, services, transports = [] } = this.#extras;
+    const { announce = [], datastore, dialFrom, maxStreams, services, transports = [] } = this.#extras;
     return createLibp2p({
       start: false,
       privateKey: this.#components.privateKey,
@@ -222,6 +223,7 @@ export class Swarm implements Service {
         guardedTcp({
           acceptSocket: (socket) => this.admission.acceptSocket(socket),
           onServer: (server) => this.#servers.add(server),
+          ...dialFrom ? { dialFrom } : {},
           inboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
           outboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
         }),
@@ -284,6 +286,7 @@ export class Swarm implements Service {
 
   #refreshOwnAddresses(): void {
     if (!this.#node) return;
+    confirmListenAddresses(this.#node);
     const addresses = this.listenAddresses();
     const summary = addresses.join();
     if (summary === this.#ownAddresses) return;

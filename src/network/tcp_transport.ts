@@ -1,6 +1,7 @@
 import type { Listener, MultiaddrConnection, Transport, Upgrader } from "@libp2p/interface";
 import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
 import type { Server, Socket } from "node:net";
+import type { Multiaddr } from "@multiformats/multiaddr";
 import { guard, releaseWhenClosed } from "../core/mod.ts";
 
 /** Bytes of one connection that may wait for the system; past that its streams wait. */
@@ -9,12 +10,25 @@ const MAX_UNSENT_BYTES = 512 * 1024;
 /** Decides about a socket before any protocol is spoken on it. */
 export type SocketGate = (socket: Socket) => boolean;
 
+/** The local end of an outbound connection. */
+export interface DialFrom {
+  readonly localPort: number;
+  /** False: the other side speaks first, though we dialled. */
+  readonly initiator?: boolean;
+  /** Told when the connection stands. */
+  used(): void;
+  /** Told when the port cannot be had; any other is taken then. */
+  refused(): void;
+}
+
 /** What {@link guardedTcp} needs besides the options of `@libp2p/tcp`. */
 export interface GuardedTcpInit extends TCPOptions {
   /** Refused sockets are destroyed at once. */
   acceptSocket: SocketGate;
   /** Told of every listener's server as it is made. */
   onServer?(server: Server): void;
+  /** From which port to dial an address; any when absent. */
+  dialFrom?(address: Multiaddr): DialFrom | undefined;
 }
 
 /**
@@ -28,12 +42,31 @@ export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) =>
     const transport = create(components);
     const dial = transport.dial.bind(transport);
     const createListener = transport.createListener.bind(transport);
-    transport.dial = (address, options) =>
-      dial(address, { ...options, upgrader: prepared(options.upgrader) });
+    transport.dial = async (address, options) => {
+      const how = { ...options, upgrader: prepared(options.upgrader) };
+      const from = init.dialFrom?.(address);
+      if (!from) return await dial(address, how);
+      const { localPort, initiator } = from;
+      try {
+        const connection = await dial(address, { ...how, localPort, initiator } as typeof how);
+        from.used();
+        return connection;
+      } catch (failure) {
+        if (!isPortTaken(failure)) throw failure;
+        from.refused();
+        return await dial(address, how);
+      }
+    };
     transport.createListener = (options) =>
       guardListener(createListener({ ...options, upgrader: prepared(options.upgrader) }), init);
     return transport;
   };
+}
+
+// EINVAL: the same two ends are joined already.
+function isPortTaken(failure: unknown): boolean {
+  const code = (failure as { code?: unknown } | null)?.code;
+  return ["EADDRINUSE", "EADDRNOTAVAIL", "EACCES", "EINVAL"].includes(String(code));
 }
 
 function prepared(upgrader: Upgrader): Upgrader {
@@ -42,6 +75,8 @@ function prepared(upgrader: Upgrader): Upgrader {
     socket?.setNoDelay(true);
     if (socket) releaseWhenClosed(socket);
     writeAtOnce(connection);
+    // Where both sides dialled, one is the server for the muxer as well as for the handshake.
+    if (options?.initiator === false) Object.assign(connection, { direction: "inbound" });
     return upgrader.upgradeOutbound(connection, options);
   };
   const upgradeInbound: Upgrader["upgradeInbound"] = (connection, options) => {
