@@ -1,8 +1,7 @@
 /** What a p2pd drives: swarm, DHT, pubsub, relays; the same for the command and for the daemon. */
 import type { Stream } from "@libp2p/interface";
-import { multiaddr } from "@multiformats/multiaddr";
-import { DaemonError, guard, logger, type Service, systemClock, type Timer } from "../core/mod.ts";
-import type { Dht, Pubsub, SqliteDatastore } from "../network/extras.ts";
+import { DaemonError, guard, type Service, systemClock } from "../core/mod.ts";
+import type { Dht, Pubsub, RelayPlaces, SqliteDatastore } from "../network/extras.ts";
 import {
   drained,
   MAX_WRITE_BYTES,
@@ -24,8 +23,6 @@ import {
 const MAX_STREAMS = 1_024 + 64;
 /** Peers that left and are remembered for the routing table. */
 const KEPT_PEERS = 8_192;
-/** How often a lost place at a relay is asked for anew. */
-const RELAY_INTERVAL_MS = 5_000;
 /** How far a peer may send ahead of a program that reads. */
 const WINDOW_BYTES = 1024 * 1024;
 const ECHO_PROTOCOL = "/echo/1.0.0";
@@ -37,8 +34,6 @@ export interface P2pdStackComponents {
   onPersistent?(change: 1 | -1): void;
 }
 
-const log = logger("p2pd");
-
 /** Builds the parts from the flags; `extras` before the swarm starts, the rest behind it. */
 export class P2pdStack implements Service {
   readonly name = "p2pd-stack";
@@ -49,7 +44,7 @@ export class P2pdStack implements Service {
   #dht: Dht | undefined;
   #pubsub: Pubsub | undefined;
   #datastore: SqliteDatastore | undefined;
-  #timer: Timer | undefined;
+  #places: RelayPlaces | undefined;
 
   constructor(components: P2pdStackComponents, flags: Flags) {
     this.#components = components;
@@ -100,16 +95,25 @@ export class P2pdStack implements Service {
   /** The libp2p parts behind the flags. */
   async extras(): Promise<SwarmExtras> {
     const flags = this.#flags;
-    const { Dht, Pubsub, reachParts, SqliteDatastore } = await import("../network/extras.ts");
+    const { ANY_RELAY, Dht, Pubsub, reachParts, RelayPlaces, SqliteDatastore } = await import(
+      "../network/extras.ts"
+    );
     const reach = await reachParts({
       usesRelays: flags.relay,
       isRelay: flags.relay && flags.relayService,
       checksReachability: flags.autonat,
       mapsPort: flags.natPortMap,
-      maxReservations: flags.relayMaxReservations,
-      dataLimit: flags.relayDataLimit,
-      timeLimitMs: flags.relayTimeLimit,
+      limits: {
+        maxReservations: flags.relayMaxReservations,
+        maxCircuits: flags.relayMaxCircuits,
+        dataLimit: flags.relayDataLimit,
+        timeLimitMs: flags.relayTimeLimit,
+      },
     });
+    this.#places = new RelayPlaces(
+      { node: () => this.#components.swarm().node, clock: systemClock },
+      { relays: this.#relays(ANY_RELAY) },
+    );
     const services: Record<string, unknown> = { ...reach.services };
     const mode = dhtMode(flags);
     const datastore = new SqliteDatastore(flags.datastore || ":memory:");
@@ -139,15 +143,11 @@ export class P2pdStack implements Service {
   async start(): Promise<void> {
     this.#tags.watch();
     if (this.#flags.echo) await this.#serveEcho();
-    const relays = this.#relays();
-    if (relays.length === 0) return;
-    const ask = () => guard("ask relays for a place", () => this.#reserve(relays));
-    ask();
-    this.#timer = systemClock.every(RELAY_INTERVAL_MS, ask);
+    this.#places?.start();
   }
 
   stop(): Promise<void> {
-    this.#timer?.cancel();
+    this.#places?.stop();
     return Promise.resolve();
   }
 
@@ -163,30 +163,12 @@ export class P2pdStack implements Service {
     }, { runOnLimitedConnection: true });
   }
 
-  #relays(): string[] {
+  #relays(any: string): string[] {
     const { autoRelay, relay, trustedRelays, relayDiscovery, bootstrapPeers } = this.#flags;
     if (!autoRelay || !relay) return [];
     const fixed = listOf(trustedRelays || bootstrapPeers);
     if (fixed.length > 0) return fixed.map((address) => `${address}/p2p-circuit`);
-    return relayDiscovery ? ["/p2p-circuit"] : [];
-  }
-
-  // A relay that went away takes its address with it; one that is back is asked again.
-  async #reserve(relays: readonly string[]): Promise<void> {
-    const { node } = this.#components.swarm();
-    if (node.getMultiaddrs().some((address) => address.toString().includes("/p2p-circuit"))) return;
-    const { components } = node as unknown as {
-      components: { transportManager: { listen(addresses: unknown[]): Promise<void> } };
-    };
-    for (const relay of relays) {
-      try {
-        await components.transportManager.listen([multiaddr(relay)]);
-        log.info("A relay gave us a place", { relay });
-        return;
-      } catch (failure) {
-        log.debug("A relay gave us no place", { relay, failure });
-      }
-    }
+    return relayDiscovery ? [any] : [];
   }
 }
 

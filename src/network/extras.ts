@@ -2,4 +2,5 @@
 export { Dht } from "./dht/dht.ts";
 export { SqliteDatastore } from "./dht/sqlite_datastore.ts";
 export { Pubsub } from "./pubsub.ts";
-export { reachParts, reservationsOf } from "./reach.ts";
+export { reachParts } from "./reach.ts";
+export { ANY_RELAY, RelayPlaces } from "./relay_places.ts";

@@ -213,7 +213,8 @@ export class Swarm implements Service {
 
   #createNode(listen: string[]): Promise<Libp2p<{ ping: Ping }>> {
     const { metrics } = this.#components;
-    const { announce = [], datastore, dialFrom, maxStreams, services, transports = [] } = this.#extras;
+    const { announce = [], datastore, dialFrom, gater, maxStreams, services, transports = [] } =
+      this.#extras;
     return createLibp2p({
       start: false,
       privateKey: this.#components.privateKey,
@@ -231,7 +232,7 @@ export class Swarm implements Service {
       ],
       connectionEncrypters: [noise()],
       streamMuxers: [yamux(muxerInit(maxStreams))],
-      connectionGater: { ...this.admission.gater(), denyDialMultiaddr: () => false },
+      connectionGater: { ...gater, ...this.admission.gater(), denyDialMultiaddr: () => false },
       connectionManager: {
         maxConnections: this.#init.maxConnections + EVICTION_SLACK,
         inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,

@@ -1,4 +1,5 @@
 import type { YamuxMuxerInit } from "@chainsafe/libp2p-yamux";
+import type { ConnectionGater } from "@libp2p/interface";
 import type { Libp2pInit } from "libp2p";
 import type { GuardedTcpInit } from "./tcp_transport.ts";
 
@@ -9,6 +10,8 @@ export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 export interface SwarmExtras {
   readonly transports?: NonNullable<Libp2pInit["transports"]>;
   readonly services?: NonNullable<Libp2pInit["services"]>;
+  /** Asked besides the one every daemon has. */
+  readonly gater?: ConnectionGater;
   /** From which port to dial an address. */
   readonly dialFrom?: NonNullable<GuardedTcpInit["dialFrom"]>;
   readonly datastore?: NonNullable<Libp2pInit["datastore"]>;
