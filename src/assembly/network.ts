@@ -31,6 +31,7 @@ import {
   versionInfo,
 } from "../system/mod.ts";
 import type { P2pdServer } from "../p2pd/mod.ts";
+import type { Components } from "../operations/mod.ts";
 import type * as P2pdParts from "./p2pd_parts.ts";
 import type { P2pdStack } from "./p2pd_stack.ts";
 import { OfflineStreams } from "./offline_streams.ts";
@@ -111,6 +112,22 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
       geoExchange.setSharing(next.geolocation.share);
       input.geolocation.setUrl(next.geolocation.url);
     },
+  };
+}
+
+/** What operations use of the network. Without relays nothing is found out about reachability. */
+export function networkUses(
+  { peers, links, stack }: NetworkParts,
+): Pick<Components, "peers" | "links" | "dht" | "pubsub" | "reach"> {
+  return {
+    ...{ peers, links },
+    dht: () => stack?.dht,
+    pubsub: () => stack?.pubsub,
+    reach: () => ({
+      reachability: stack?.reachability?.state ?? "unknown",
+      relays: stack?.relays,
+      guests: stack?.guests(),
+    }),
   };
 }
 

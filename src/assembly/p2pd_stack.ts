@@ -1,7 +1,7 @@
 /** What a p2pd drives: swarm, DHT, pubsub, relays; the same for the command and for the daemon. */
 import type { Stream } from "@libp2p/interface";
-import { DaemonError, guard, type Service, systemClock } from "../core/mod.ts";
-import type { Dht, Pubsub, RelayPlaces, SqliteDatastore } from "../network/extras.ts";
+import { DaemonError, guard, type Service, systemClock, type Timer } from "../core/mod.ts";
+import type { Dht, Pubsub, Reachability, RelayPlaces, SqliteDatastore } from "../network/extras.ts";
 import {
   drained,
   MAX_WRITE_BYTES,
@@ -23,6 +23,10 @@ import {
 const MAX_STREAMS = 1_024 + 64;
 /** Peers that left and are remembered for the routing table. */
 const KEPT_PEERS = 8_192;
+/** How often a lost place at a relay is asked for anew. */
+const RELAY_INTERVAL_MS = 5_000;
+/** The same after a peer has left. */
+const RELAY_SOON_MS = 250;
 /** How far a peer may send ahead of a program that reads. */
 const WINDOW_BYTES = 1024 * 1024;
 const ECHO_PROTOCOL = "/echo/1.0.0";
@@ -43,8 +47,12 @@ export class P2pdStack implements Service {
   readonly #tags: PeerTags;
   #dht: Dht | undefined;
   #pubsub: Pubsub | undefined;
+  #relays: RelayPlaces | undefined;
+  #reachability: Reachability | undefined;
+  #guests: (() => string[] | undefined) | undefined;
   #datastore: SqliteDatastore | undefined;
-  #places: RelayPlaces | undefined;
+  #timer: Timer | undefined;
+  #soon: Timer | undefined;
 
   constructor(components: P2pdStackComponents, flags: Flags) {
     this.#components = components;
@@ -92,12 +100,30 @@ export class P2pdStack implements Service {
     return this.#pubsub;
   }
 
+  /** Places at relays; undefined when relays are not used. */
+  get relays(): RelayPlaces | undefined {
+    return this.#relays;
+  }
+
+  /** Whether others reach us; undefined before the start. */
+  get reachability(): Reachability | undefined {
+    return this.#reachability;
+  }
+
+  /** Peers that hold a place here; undefined when this is no relay. */
+  guests(): string[] | undefined {
+    return this.#guests?.();
+  }
+
   /** The libp2p parts behind the flags. */
   async extras(): Promise<SwarmExtras> {
     const flags = this.#flags;
-    const { ANY_RELAY, Dht, Pubsub, reachParts, RelayPlaces, SqliteDatastore } = await import(
-      "../network/extras.ts"
-    );
+    const { Dht, Pubsub, Reachability, reachParts, RelayPlaces, reservationsOf, SqliteDatastore } =
+      await import("../network/extras.ts");
+    const node = () => this.#components.swarm().node;
+    if (flags.relay) this.#relays = new RelayPlaces({ node });
+    this.#reachability = new Reachability();
+    this.#guests = () => reservationsOf(node().services);
     const reach = await reachParts({
       usesRelays: flags.relay,
       isRelay: flags.relay && flags.relayService,
@@ -110,10 +136,6 @@ export class P2pdStack implements Service {
         timeLimitMs: flags.relayTimeLimit,
       },
     });
-    this.#places = new RelayPlaces(
-      { node: () => this.#components.swarm().node, clock: systemClock },
-      { relays: this.#relays(ANY_RELAY) },
-    );
     const services: Record<string, unknown> = { ...reach.services };
     const mode = dhtMode(flags);
     const datastore = new SqliteDatastore(flags.datastore || ":memory:");
@@ -143,11 +165,23 @@ export class P2pdStack implements Service {
   async start(): Promise<void> {
     this.#tags.watch();
     if (this.#flags.echo) await this.#serveEcho();
-    this.#places?.start();
+    this.#reachability?.watch(this.#components.swarm().node);
+    const relays = this.#relays;
+    if (!relays) return;
+    relays.want(this.#wantedRelays());
+    const ask = () => guard("ask relays for a place", () => relays.keep());
+    ask();
+    this.#timer = systemClock.every(RELAY_INTERVAL_MS, ask);
+    // It may have been the relay; by then libp2p has taken note of that, too.
+    this.#components.swarm().node.addEventListener("peer:disconnect", () => {
+      this.#soon?.cancel();
+      this.#soon = systemClock.after(RELAY_SOON_MS, ask);
+    });
   }
 
   stop(): Promise<void> {
-    this.#places?.stop();
+    this.#timer?.cancel();
+    this.#soon?.cancel();
     return Promise.resolve();
   }
 
@@ -163,12 +197,11 @@ export class P2pdStack implements Service {
     }, { runOnLimitedConnection: true });
   }
 
-  #relays(any: string): string[] {
-    const { autoRelay, relay, trustedRelays, relayDiscovery, bootstrapPeers } = this.#flags;
-    if (!autoRelay || !relay) return [];
+  #wantedRelays(): string[] {
+    const { autoRelay, trustedRelays, relayDiscovery, bootstrapPeers } = this.#flags;
+    if (!autoRelay) return [];
     const fixed = listOf(trustedRelays || bootstrapPeers);
-    if (fixed.length > 0) return fixed.map((address) => `${address}/p2p-circuit`);
-    return relayDiscovery ? [any] : [];
+    return fixed.length > 0 || !relayDiscovery ? fixed : [""];
   }
 }
 

@@ -1,5 +1,6 @@
 import type { ClientCall, ClientCommandName, CommandContext } from "./command_context.ts";
 import { PLUGIN_COMMANDS } from "./plugin_commands.ts";
+import { REACH_COMMANDS } from "./reach_commands.ts";
 
 type Run = (context: CommandContext, call: ClientCall) => Promise<number>;
 
@@ -52,6 +53,7 @@ const COMMANDS: Readonly<Record<Exclude<ClientCommandName, "complete">, Run>> = 
   completions: async (context, { args }) =>
     await (await import("./commands/completions.ts")).completions(context, args),
   ...PLUGIN_COMMANDS,
+  ...REACH_COMMANDS,
   doctor: async (context) => await (await import("./doctor/mod.ts")).doctor(context),
 };
 

@@ -39,7 +39,17 @@ export type ClientCommandName =
   | "doctor"
   | "completions"
   | "complete"
-  | PluginCommandName;
+  | PluginCommandName
+  | ReachCommandName;
+
+/** Those about DHT, pubsub, relays and forwarded ports. */
+export type ReachCommandName =
+  | `dht ${"put" | "get" | "find-peer" | "provide" | "find-providers"}`
+  | `pubsub ${"topics" | "publish" | "subscribe"}`
+  | `relay ${"status" | "reserve" | "release"}`
+  | "listen"
+  | "forward"
+  | `forward ${"list" | "close"}`;
 
 /** Those about trust, policies, webhooks and plugins. */
 export type PluginCommandName =

@@ -2,5 +2,7 @@
 export { Dht } from "./dht/dht.ts";
 export { SqliteDatastore } from "./dht/sqlite_datastore.ts";
 export { Pubsub } from "./pubsub.ts";
+export { Reachability } from "./reachability.ts";
+export { RelayPlaces } from "./relay_places.ts";
 export { reachParts } from "./reach.ts";
-export { ANY_RELAY, RelayPlaces } from "./relay_places.ts";
+export { reservationsOf } from "./relay_server.ts";

@@ -3,7 +3,7 @@ export { isLan } from "./addresses.ts";
 export { type RefusalCounts } from "./admission.ts";
 export { parseBootstrapPeers } from "./bootstrap.ts";
 export { type BootstrapPeer, Dialer } from "./dialer.ts";
-export type { Dht, Pubsub } from "./extras.ts";
+export type { Dht, Pubsub, Reachability, RelayPlaces } from "./extras.ts";
 export { GeoExchange } from "./geo_exchange.ts";
 export { DamagedIdentityError, type Identity, loadIdentity } from "./identity.ts";
 export { Links } from "./links.ts";

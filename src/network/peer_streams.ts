@@ -19,10 +19,14 @@ export interface PeerStreamsComponents {
   peers: Pick<PeerBook, "isConnected" | "list">;
 }
 
-/** How many streams of a protocol one connection may carry each way. */
+/** What streams of a protocol may do. */
 export interface StreamLimits {
-  /** @default {MAX_STREAMS_PER_PROTOCOL} */
+  /** Streams that one connection may carry each way. @default {MAX_STREAMS_PER_PROTOCOL} */
   readonly maxStreams?: number;
+  /** Whether they go over a relay's limited connection where there is no other. @default {false} */
+  readonly overRelay?: boolean;
+  /** Whether a stream may be silent for as long as its ends like. @default {false} */
+  readonly mayBeSilent?: boolean;
 }
 
 /** Streams of any protocol to any peer, for what stands above the network. */
@@ -85,10 +89,14 @@ export class PeerStreams {
     const { node } = this.#components.swarm;
     const count = limits.maxStreams ?? MAX_STREAMS_PER_PROTOCOL;
     const onInbound = (stream: Stream, connection: Connection) => {
+      if (limits.mayBeSilent) stream.inactivityTimeout = Number.POSITIVE_INFINITY;
       const peerStream = new PeerStream(stream, connection);
       guard(`serve ${protocol}`, () => onStream(peerStream));
     };
-    await node.handle(protocol, onInbound, { maxInboundStreams: count, maxOutboundStreams: count });
+    await node.handle(protocol, onInbound, {
+      ...{ maxInboundStreams: count, maxOutboundStreams: count },
+      runOnLimitedConnection: limits.overRelay ?? false,
+    });
     return async () => await node.unhandle(protocol);
   }
 
@@ -121,10 +129,15 @@ export class PeerStreams {
     const { swarm } = this.#components;
     const id = peerIdFromString(peerId);
     if (swarm.node.getConnections(id).length === 0) await swarm.dial(peerId, [], signal);
-    const [connection] = swarm.node.getConnections(id);
+    const links = swarm.node.getConnections(id);
+    const connection = links.find((link) => !link.limits) ?? links[0];
     if (!connection) throw new DaemonError("unavailable", "there is no link");
     const maxOutboundStreams = limits.maxStreams ?? MAX_STREAMS_PER_PROTOCOL;
-    const stream = await connection.newStream(protocol, { signal, maxOutboundStreams });
+    const stream = await connection.newStream(protocol, {
+      ...{ signal, maxOutboundStreams },
+      runOnLimitedConnection: limits.overRelay ?? false,
+    });
+    if (limits.mayBeSilent) stream.inactivityTimeout = Number.POSITIVE_INFINITY;
     return new PeerStream(stream, connection);
   }
 }

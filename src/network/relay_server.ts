@@ -79,3 +79,9 @@ function freePlace({ reservations }: CircuitRelayService, peerId: PeerId): void 
   reservation?.signal?.clear?.(); // it would end a later place of the same peer
   reservations.delete(peerId);
 }
+
+/** Peers that hold a place at this relay; undefined when it is none. */
+export function reservationsOf(services: Record<string, unknown>): string[] | undefined {
+  const relay = services["relay"] as CircuitRelayService | undefined;
+  return relay && [...relay.reservations.keys()].map((peerId) => peerId.toString());
+}

@@ -262,7 +262,7 @@ export class Swarm implements Service {
     node.addEventListener("connection:close", ({ detail }) => {
       const peerId = detail.remotePeer.toString();
       if (!this.#open.delete(detail.id)) return;
-      peers.connectionClosed(peerId);
+      peers.connectionClosed(peerId, withoutPeerId(detail.remoteAddr));
       if (!peers.isConnected(peerId)) this.#components.onDisconnected(peerId);
     });
     node.addEventListener("self:peer:update", () => this.#refreshOwnAddresses());

@@ -25,6 +25,7 @@ export const PeerInfo = z.object({
   is_internal: z.boolean(),
   is_connected: z.boolean(),
   is_self: z.boolean(),
+  connection: z.enum(["direct", "relayed"]).optional().describe("Of connected peers"),
   geo: GeolocationOutput.optional(),
 });
 

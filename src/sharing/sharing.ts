@@ -2,8 +2,7 @@ import { join } from "node:path";
 import { DaemonError, guard, logger, messageOf, type Service, type Timer } from "../core/mod.ts";
 import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
-import type { TellLibraryEvent } from "./events.ts";
-import { LIBRARY_EVENTS } from "./events.ts";
+import { LIBRARY_EVENTS, type TellLibraryEvent } from "./events.ts";
 import type { ItemState } from "./item_activities.ts";
 import type { ItemDownload } from "./item_download.ts";
 import { LocalItems, type ScanResult } from "./local_items.ts";
@@ -19,7 +18,7 @@ import { readSettings, writeSettings } from "./settings.ts";
 import { IndexStore } from "./store.ts";
 import { Installs } from "./transaction.ts";
 
-/** Changes of the folder within this time are told once. */
+/** Changes of the folder within this time are told once: ten thousand items come one by one. */
 const NEWS_MS = 100;
 const log = logger("sharing");
 
@@ -204,7 +203,6 @@ export class Sharing implements Service {
     guard("look at the library", () => local.scanAll());
   }
 
-  // Ten thousand items that are hashed one after another are one piece of news, or a few.
   #changedSoon(): void {
     this.#news ??= this.#components.clock.after(NEWS_MS, () => {
       this.#news = undefined;
