@@ -1,4 +1,3 @@
-import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
 import { type Connection, FaultTolerance, type Libp2p, type PrivateKey } from "@libp2p/interface";
@@ -16,6 +15,8 @@ import { confirmListenAddresses } from "./own_addresses.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { gateProtocols } from "./protocol_gate.ts";
 import { rememberProtocols } from "./protocol_memory.ts";
+import { quietLog } from "./quiet_log.ts";
+import { secureChannel } from "./secure_channel.ts";
 import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
 /** A connection without a byte in either direction for so long is closed, contract 1.4. */
@@ -230,7 +231,7 @@ export class Swarm implements Service {
         }),
         ...transports,
       ],
-      connectionEncrypters: [noise()],
+      ...{ connectionEncrypters: [secureChannel()], ...quietLog() },
       streamMuxers: [yamux(muxerInit(maxStreams))],
       connectionGater: { ...gater, ...this.admission.gater(), denyDialMultiaddr: () => false },
       connectionManager: {
@@ -244,8 +245,7 @@ export class Swarm implements Service {
       connectionMonitor: { pingInterval: PING_INTERVAL_MS },
       transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
       services: { ...services, identify: identify(), ping: ping() },
-      ...(datastore ? { datastore } : {}),
-      ...(metrics ? { metrics } : {}),
+      ...{ ...(datastore ? { datastore } : {}), ...(metrics ? { metrics } : {}) },
     });
   }
 
