@@ -3,8 +3,10 @@ import type { MessageStream } from "@libp2p/interface";
 import process from "node:process";
 import { DaemonError } from "../core/mod.ts";
 
-/** Noise: plaintext of the longest message, 65,535 bytes with its tag. */
-const MAX_PLAINTEXT_BYTES = 65_519;
+/** Longest message of Noise. */
+const MAX_MESSAGE_BYTES = 65_535;
+/** The same without its tag. */
+const MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - 16;
 /** Shorter messages are decrypted in place by the library's WebAssembly. */
 const IN_PLACE_BYTES = 1_200;
 
@@ -15,6 +17,7 @@ interface Pieces {
   sublist(begin: number, end?: number): Pieces;
   subarray(begin: number, end?: number): Uint8Array;
   consume(bytes: number): void;
+  getUint16(at: number): number;
 }
 
 /** The part of libp2p's encrypted stream that is replaced; none of it is its public interface. */
@@ -22,6 +25,7 @@ interface Encrypted extends MessageStream {
   sendData(data: Pieces): { sentBytes: number; canSendMore: boolean };
   encrypt(plaintext: Pieces): Pieces;
   decrypt(message: Pieces): unknown;
+  decoder: { lengthDecoder(received: Pieces): number };
   handshake: { decrypt(message: Pieces, target?: Uint8Array): unknown };
 }
 
@@ -91,6 +95,9 @@ function gather(encrypted: Encrypted, raw: Raw): void {
     message.byteLength < IN_PLACE_BYTES
       ? encrypted.handshake.decrypt(message, message.subarray(0, message.byteLength - 16))
       : encrypted.handshake.decrypt(message);
+  // It throws, and catches, an error at the end of everything received.
+  encrypted.decoder.lengthDecoder = (received) =>
+    received.byteLength < 2 ? MAX_MESSAGE_BYTES : received.getUint16(0);
   const close = raw.close.bind(raw);
   raw.close = (options) => {
     sendAll();

@@ -7,6 +7,9 @@ import { guard, releaseWhenClosed } from "../core/mod.ts";
 /** Bytes of one connection that may wait for the system; past that its streams wait. */
 const MAX_UNSENT_BYTES = 512 * 1024;
 
+/** Longest message of Noise, its length included. */
+const SPARE_BYTES = 65_537;
+
 /** Decides about a socket before any protocol is spoken on it. */
 export type SocketGate = (socket: Socket) => boolean;
 
@@ -98,20 +101,36 @@ interface Sending {
   sendData?(data: Pieces): { sentBytes: number; canSendMore: boolean };
 }
 
-interface Pieces {
+interface Pieces extends Iterable<Uint8Array> {
   readonly byteLength: number;
-  subarray(): Uint8Array;
 }
 
-// What is sent comes in pieces, seven for one frame, and libp2p writes each by itself and waits for
-// the system after every 64 KiB. One write a frame, and room for a few more, costs less.
+// What is sent comes in pieces, some for each message, and libp2p writes each by itself and waits
+// for the system after every 64 KiB. One write a message, and room for a few more, costs less; so
+// does one buffer for all messages that the system takes at once.
 function writeAtOnce(connection: MultiaddrConnection): void {
   const sending = connection as Sending;
   const { socket } = sending;
   if (!socket || !sending.sendData) return;
+  let spare: Uint8Array | undefined;
   sending.sendData = (data) => {
     const sentBytes = data.byteLength;
-    socket.write(data.subarray());
+    const [first, ...others] = data;
+    if (first && others.length === 0) {
+      socket.write(first);
+    } else if (first) {
+      const whole = sentBytes <= SPARE_BYTES
+        ? spare ?? new Uint8Array(SPARE_BYTES)
+        : new Uint8Array(sentBytes);
+      let at = 0;
+      for (const piece of data) {
+        whole.set(piece, at);
+        at += piece.byteLength;
+      }
+      spare = undefined;
+      socket.write(whole.subarray(0, sentBytes));
+      if (socket.writableLength === 0 && whole.byteLength === SPARE_BYTES) spare = whole;
+    }
     return { sentBytes, canSendMore: socket.writableLength < MAX_UNSENT_BYTES };
   };
 }
