@@ -124,7 +124,9 @@ function passToSocket({ stream, socket }: PipeInit): Promise<void> {
   stream.addEventListener("close", () => {
     if (isBroken()) finish();
   });
-  if (isBroken() || stream.readableEnded) finish();
-  else if (stream.readStatus === "paused") stream.resume();
+  // What came together with the answer about the protocol waits behind an end told already.
+  const hasEnded = stream.readableEnded;
+  if (!isBroken() && stream.readStatus === "paused") stream.resume();
+  if (hasEnded || isBroken()) finish();
   return promise;
 }
