@@ -5,6 +5,7 @@ import type { Dht, Pubsub, Reachability, RelayPlaces, SqliteDatastore } from "..
 import {
   drained,
   MAX_WRITE_BYTES,
+  QuickStreams,
   type Swarm,
   type SwarmExtras,
   widenWindow,
@@ -64,6 +65,7 @@ export class P2pdStack implements Service {
       widen: (stream: Stream) => widenWindow(stream, WINDOW_BYTES),
     };
     const handlers = new StreamHandlers({ node, writing });
+    const quick = new QuickStreams({ node });
     const isTaken = (protocol: string) => handlers.protocols.includes(protocol);
     const maxBytes = flags.persistentConnMaxMsgSize;
     this.#tags = new PeerTags({ node }, {
@@ -74,6 +76,7 @@ export class P2pdStack implements Service {
     });
     this.#parts = {
       ...{ writing, handlers, maxBytes, tags: this.#tags },
+      openStream: (connection, protocols, options) => quick.open(connection, protocols, options),
       unary: new UnaryHandlers({ node, writing, isTaken }, { maxBytes }),
       dial: (peerId, addresses, signal) => components.swarm().dial(peerId, addresses, signal),
       disconnect: (peerId, signal) => components.swarm().disconnect(peerId, signal),
