@@ -18,6 +18,7 @@ export { notedDials } from "./noted_dials.ts";
 export type { PeerStream } from "./peer_stream.ts";
 export { PeerStreams, type StreamLimits } from "./peer_streams.ts";
 export { type ByteStream, ProtocolStreams } from "./protocol_streams.ts";
+export { QuickStreams } from "./quick_streams.ts";
 export { drained, MAX_WRITE_BYTES, widenWindow, writeAll } from "./streams.ts";
 export { Swarm } from "./swarm.ts";
 export type { SwarmExtras } from "./swarm_extras.ts";
