@@ -1,4 +1,4 @@
-import { type EventBus, logger, type Service } from "../core/mod.ts";
+import { type EventBus, logger, pause, type Service } from "../core/mod.ts";
 import type { PeerStreams } from "../network/mod.ts";
 import { Connections } from "./connections.ts";
 import { Datagrams } from "./datagrams.ts";
@@ -18,6 +18,7 @@ import {
 } from "./runtime_plugins.ts";
 import { Services } from "./services.ts";
 import { SigningKey } from "./signing.ts";
+import { UncaughtWatch } from "./uncaught_watch.ts";
 
 /** What {@link PluginHost} uses. */
 export interface PluginHostComponents {
@@ -61,6 +62,8 @@ export interface PluginState {
 
 /** Protocols that untrusted peers may use in private mode: to ask for trust, and to be asked. */
 const OPEN_PROTOCOLS: readonly string[] = [portProtocol(HANDSHAKE_PORT)];
+/** What the webhook gets at least for the last events. */
+const LAST_EVENTS_MS = 200;
 const log = logger("plugins");
 
 /** Loads plugins, gives them their daemon, and ends them. */
@@ -83,6 +86,9 @@ export class PluginHost implements Service {
   #fileOf = new Map<string, RuntimePlugin>();
   #loaded: readonly Plugin[] = [];
   #stopping: Promise<void> | undefined;
+  readonly #uncaught = new UncaughtWatch((plugin, error) =>
+    this.health.failed(plugin, "a callback of its own", error)
+  );
   // Read while the swarm opens its listeners.
   readonly #builtin: Promise<readonly Register[]>;
 
@@ -216,10 +222,12 @@ export class PluginHost implements Service {
         if (!before.includes(name)) this.#fileOf.set(name, file);
       }
     }
+    this.#uncaught.start(this.#fileOf);
   }
 
   async #stopNow(): Promise<void> {
     this.gate.close();
+    const endsAt = performance.now() + SHUTDOWN_TIMEOUT_MS;
     try {
       await shutdownAll(
         this.#loaded,
@@ -227,6 +235,8 @@ export class PluginHost implements Service {
         (plugin, error) => this.health.failed(plugin, "shutdown", error),
       );
     } finally {
+      await this.#sendLastEvents(Math.max(LAST_EVENTS_MS, endsAt - performance.now()));
+      this.#uncaught.stop();
       for (const surface of this.#surfaces.values()) surface.release();
       this.#surfaces.clear();
       this.#connections.closeAll();
@@ -234,6 +244,16 @@ export class PluginHost implements Service {
       await this.datagrams.stop().catch(() => undefined); // the swarm was never up
       this.services.clear();
     }
+  }
+
+  // The webhook's plugin is among the first that end; what the others say at the end goes out here.
+  async #sendLastEvents(timeoutMs: number): Promise<void> {
+    const webhook = this.services.find("webhook");
+    if (!webhook?.close) return;
+    const abort = new AbortController();
+    const closed = this.health.run("webhook", "close", () => webhook.close?.(timeoutMs), undefined);
+    await Promise.race([closed, pause(timeoutMs + LAST_EVENTS_MS, abort.signal)]);
+    abort.abort();
   }
 
   *#knownPeers(): Iterable<string> {
