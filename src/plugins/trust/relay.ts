@@ -20,8 +20,9 @@ const MAX_PER_SENDER = 256;
 const MAX_KEPT = 4_096;
 /** Largest message that is kept, as text. */
 const MAX_MESSAGE_TEXT = 16_384;
-/** Text kept in all: the file is written anew with each message. */
-export const MAX_KEPT_TEXT = 4 * 1_024 * 1_024;
+/** Text kept in all, and of one peer: the file is written anew with each message. */
+const MAX_KEPT_TEXT = 2 * 1_024 * 1_024;
+const MAX_SENDER_TEXT = MAX_KEPT_TEXT / 8;
 /** Largest request or answer: a full inbox. */
 const MAX_EXCHANGE_BYTES = 2 * 1_024 * 1_024;
 const EXCHANGE_TIMEOUT_MS = 10_000;
@@ -171,11 +172,12 @@ export class Relay {
     { to, message }: { to: string; message: string },
   ): Promise<Record<string, unknown>> {
     if (!this.#components.isTrusted(to)) return { error: "the target is not trusted here" };
-    const count = (matches: (kept: Kept) => boolean) => this.#kept.filter(matches).length;
-    const size = this.#kept.reduce((sum, kept) => sum + kept.message.length, message.length);
-    const isFull = this.#kept.length >= MAX_KEPT || size > MAX_KEPT_TEXT ||
-      count((kept) => kept.to === to) >= MAX_PER_TARGET ||
-      count((kept) => kept.from === from) >= MAX_PER_SENDER;
+    const own = this.#kept.filter((kept) => kept.from === from);
+    const size = (list: readonly Kept[]) =>
+      list.reduce((sum, kept) => sum + kept.message.length, message.length);
+    const isFull = this.#kept.length >= MAX_KEPT || size(this.#kept) > MAX_KEPT_TEXT ||
+      own.length >= MAX_PER_SENDER || size(own) > MAX_SENDER_TEXT ||
+      this.#kept.filter((kept) => kept.to === to).length >= MAX_PER_TARGET;
     if (isFull) return { error: "full" };
     const at = this.#components.clock.now();
     const kept = { id: randomUUID(), from, to, at, message };
