@@ -204,7 +204,7 @@ testWithLibp2p(
     assert.equal(daemon.policyManager(), null);
     assert.deepEqual(daemon.trustedPeers(), []);
     await daemon.setWebhookURL("http://127.0.0.1/");
-    await assert.rejects(daemon.handshakeRevokeTrust(daemon.peerId()), { name: "DaemonError" });
+    await assert.rejects(daemon.handshakeRevokeTrust(daemon.peerId()), { name: "NoServiceError" });
     await assert.rejects(daemon.handshakeSendRequest(daemon.peerId(), ""), /no plugin offers it/);
   },
 );
