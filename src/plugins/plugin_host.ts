@@ -1,4 +1,4 @@
-import { type EventBus, logger, pause, type Service } from "../core/mod.ts";
+import { DaemonError, type EventBus, logger, messageOf, pause, type Service } from "../core/mod.ts";
 import type { PeerStreams } from "../network/mod.ts";
 import { Connections } from "./connections.ts";
 import { Datagrams } from "./datagrams.ts";
@@ -120,16 +120,11 @@ export class PluginHost implements Service {
   /** Loads everything. @throws {DaemonError} naming the plugin that could not be loaded. */
   async start(): Promise<void> {
     this.#stopping = undefined;
-    await Promise.all([this.networks.load(), this.datagrams.start()]);
-    const registry = new PluginRegistry();
-    const builtin = await this.#builtin;
-    for (const register of builtin) registry.add(register);
-    await this.#addFiles(registry);
-    const { loaded, error } = await registry.loadAll((plugin) => this.surfaceOf(plugin));
-    this.#loaded = loaded;
-    if (error) {
-      await this.stop().catch((failure) => log.error("Unwinding failed", { error: failure }));
-      throw error;
+    try {
+      await this.#load();
+    } catch (failure) {
+      await this.stop().catch((error) => log.error("Unwinding failed", { error }));
+      throw failure;
     }
     this.gate.open();
   }
@@ -212,12 +207,27 @@ export class PluginHost implements Service {
     };
   }
 
+  async #load(): Promise<void> {
+    await Promise.all([this.networks.load(), this.datagrams.start()]);
+    const registry = new PluginRegistry();
+    for (const register of await this.#builtin) registry.add(register);
+    await this.#addFiles(registry);
+    const { loaded, error } = await registry.loadAll((plugin) => this.surfaceOf(plugin));
+    this.#loaded = loaded;
+    if (error) throw error;
+  }
+
   async #addFiles(registry: PluginRegistry): Promise<void> {
     this.#files = await importRuntimePlugins(this.#init.runtime);
     this.#fileOf = new Map();
     for (const file of this.#files) {
       const before = registry.registered();
-      if (file.register) registry.add(file.register);
+      try {
+        if (file.register) registry.add(file.register);
+      } catch (cause) {
+        const reason = `Cannot load plugin ${file.path}: ${messageOf(cause)}`;
+        throw new DaemonError("failed_precondition", reason, { cause });
+      }
       for (const name of registry.registered()) {
         if (!before.includes(name)) this.#fileOf.set(name, file);
       }

@@ -109,7 +109,9 @@ Deno.test("Webhook tries 3 times on 5xx and on no answer, once on 4xx and redire
 
 Deno.test("Webhook gives up on a receiver that never answers, or byte by byte", async () => {
   const slow = (socket: Socket) => {
-    const timer = setInterval(() => socket.write("H"), 50);
+    const head = `HTTP/1.1 200 OK\r\nX-Slow: ${"a".repeat(1_000)}`;
+    let sent = 0;
+    const timer = setInterval(() => socket.write(head[sent++] ?? ""), 20);
     socket.on("close", () => clearInterval(timer));
   };
   for (const answer of [() => undefined, slow]) {
