@@ -65,8 +65,8 @@ async function send({ node }: Stranger, bytes: Uint8Array): Promise<string> {
     const stream = new PeerStream(await connection.newStream(PORT), connection);
     const signal = AbortSignal.timeout(5_000);
     const writing = stream.write(bytes, signal).then(() => stream.closeWrite(signal));
+    writing.catch(() => undefined); // it was answered, or cut, before all was sent
     const answer = await stream.read();
-    await writing;
     return new TextDecoder().decode(answer);
   } catch {
     return "";
