@@ -39,7 +39,7 @@ export interface Components {
   readonly fileCopy: Shelf["fileCopy"];
   readonly sharing: Pick<
     Sharing,
-    "actions" | "dir" | "items" | "peers" | "scan" | "setDir" | "settled" | "watch"
+    "actions" | "dir" | "items" | "peers" | "scan" | "setDir" | "settled" | "transfers" | "watch"
   >;
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;

@@ -67,6 +67,7 @@ import {
   verifyItem,
   watchItem,
 } from "./sharing.ts";
+import { listTransfers, watchTransfers } from "./transfers.ts";
 
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
@@ -126,6 +127,8 @@ export const operations = [
   repairItem,
   verifyItem,
   watchItem,
+  listTransfers,
+  watchTransfers,
   listTrust,
   pendingTrust,
   requestTrust,

@@ -3,8 +3,8 @@ import { DaemonError, logger, messageOf, pause } from "../core/mod.ts";
 import type { Clock } from "../core/mod.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ChunkWriter } from "./chunk_writer.ts";
+import { DownloadRecord, type TransferFacts } from "./download_record.ts";
 import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
-import { digest, fromHex, sameHash } from "./hashing.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import { PeerRefusal } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
@@ -13,6 +13,7 @@ import { isGone } from "./holdings.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { Chunk, DownloadPlanInit } from "./planned.ts";
 import { type DownloadProgress, ProgressMeter } from "./progress.ts";
+import { fetchWholeFile } from "./whole_file.ts";
 
 /** How often a running download tells how far it is, and looks for further peers. */
 export const TICK_MS = 300;
@@ -53,6 +54,7 @@ export class Downloader {
   readonly #flying = new Map<Chunk, Map<string, AbortController>>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #holders: HolderSearch;
+  readonly #record: DownloadRecord;
   readonly #totalBytes: number;
   readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
   #doneBytes: number;
@@ -61,6 +63,7 @@ export class Downloader {
   readonly #meter: ProgressMeter;
   #lastProgress: number;
   #rounds = 0;
+  #progress: DownloadProgress | undefined;
 
   constructor(components: DownloaderComponents, init: DownloaderInit) {
     this.#components = components;
@@ -77,6 +80,7 @@ export class Downloader {
       this.plan.setPeer(peerId, { lacks: new Set(indexes) });
     }
     const { plan } = this;
+    this.#record = new DownloadRecord(plan);
     this.#holders = new HolderSearch({ ...components, plan }, { manifest, sources });
     this.#totalBytes = sizeOf(manifest);
     this.#meter = new ProgressMeter(this.#totalBytes);
@@ -90,6 +94,14 @@ export class Downloader {
     this.#lastProgress = now;
     this.#rounds = 0;
     if (bytes > 0) this.plan.received(peerId, bytes, now);
+  }
+
+  /** How far it is, chunk by chunk and peer by peer. */
+  facts(): TransferFacts {
+    const { bytesPerSecond = 0, secondsLeft } = this.#progress ?? {};
+    const left = secondsLeft === undefined ? {} : { secondsLeft };
+    const progress = { doneBytes: this.#doneBytes, totalBytes: this.#totalBytes };
+    return this.#record.facts({ ...progress, bytesPerSecond, ...left }, this.#flying, this.#now());
   }
 
   /**
@@ -195,6 +207,7 @@ export class Downloader {
     } catch (error) {
       const isOurs = signal.aborted || this.#lostIt(peerId, error);
       log.debug("A chunk did not come", { peerId, path: entry.path, error });
+      if (!isOurs) this.#record.failed(peerId, messageOf(error));
       this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
       if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
       return false;
@@ -223,46 +236,26 @@ export class Downloader {
       return;
     }
     this.#doneBytes += chunk.length;
+    this.#record.landed(chunk, peerId);
     for (const other of this.plan.done(chunk, peerId, this.#now())) {
       this.#flying.get(chunk)?.get(other)?.abort();
     }
   }
 
-  // The last resort: the whole file from anybody, written from its beginning.
   async #fetchWhole(chunk: Chunk, signal: AbortSignal): Promise<void> {
     await Promise.all(this.#tasks);
-    const { manifest } = this.#init;
     const { client, writer } = this.#components;
-    const entry = manifest.files[chunk.file];
-    if (!entry) throw this.#noPeers();
-    let last: unknown;
-    for (const peerId of this.plan.peers) {
-      signal.throwIfAborted();
-      try {
-        await writer.restart(chunk.file);
-        await client.fetchFile(peerId, { id: manifest.id, ...entry }, async (index, bytes) => {
-          if (!sameHash(await digest(bytes), fromHex(entry.chunks[index] ?? ""))) {
-            this.#components.onBadChunk?.(peerId);
-            throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
-          }
-          await writer.write({ ...chunk, chunk: index, length: bytes.byteLength }, bytes);
-        }, signal);
-        const wholeFile = this.plan.chunks.filter(({ file }) => file === chunk.file);
-        for (const one of wholeFile) this.plan.done(one, peerId, this.#now());
-        this.plan.forgive();
-        this.#doneBytes = this.#totalBytes - writer.missingBytes;
-        return;
-      } catch (failure) {
-        signal.throwIfAborted();
-        last = failure;
-      }
-    }
-    throw new DaemonError(
-      "unavailable",
-      `Cannot fetch ${JSON.stringify(entry.path)} of "${manifest.id}" from any of ` +
-        `${this.plan.peers.length} peers: ${messageOf(last)}`,
-      { cause: last },
+    const peerId = await fetchWholeFile(
+      { client, writer, onBadChunk: (peerId) => this.#components.onBadChunk?.(peerId) },
+      { manifest: this.#init.manifest, chunk, peers: this.plan.peers },
+      signal,
     );
+    for (const one of this.plan.chunks.filter(({ file }) => file === chunk.file)) {
+      this.plan.done(one, peerId, this.#now());
+      this.#record.landed(one, peerId);
+    }
+    this.plan.forgive();
+    this.#doneBytes = this.#totalBytes - writer.missingBytes;
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
@@ -276,7 +269,8 @@ export class Downloader {
 
   #tell(): void {
     const progress = this.#meter.read(this.#doneBytes, this.#now());
-    this.#components.onProgress({ ...progress, peers: this.plan.peers.length });
+    this.#progress = { ...progress, peers: this.plan.peers.length };
+    this.#components.onProgress(this.#progress);
   }
 
   #now(): number {

@@ -20,7 +20,7 @@ export interface ListedItem {
   readonly peers: number;
   /** Peers have a newer version than we. */
   readonly canUpdate: boolean;
-  readonly activity?: ItemActivity;
+  readonly activity?: ItemActivity | "waiting";
   /** Why nothing can be done with it. */
   readonly problem?: string;
 }
@@ -30,7 +30,7 @@ export interface MergeInput {
   readonly local: readonly LocalItem[];
   readonly remote: ReadonlyMap<string, LatestItem>;
   readonly catalog: Pick<Catalog, "has" | "nameOf">;
-  activityOf(id: string): ItemActivity | undefined;
+  activityOf(id: string): ListedItem["activity"];
   problemOf(id: string): string | undefined;
 }
 

@@ -166,6 +166,11 @@ export class IndexStore {
     }));
   }
 
+  /** How many chunks of an unfinished download are on disk. */
+  countParts(id: string): number {
+    return Number(this.#get("SELECT count(*) AS n FROM part WHERE item = ?", id)?.["n"] ?? 0);
+  }
+
   /** Notes chunks of an unfinished download. */
   putParts(id: string, parts: readonly StoredChunk[]): void {
     const sql = "INSERT OR REPLACE INTO part VALUES(?,?,?,?,?)";

@@ -230,6 +230,8 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   "library.repair": { input: async (world, n) => ({ id: await newItem(world, n) }) },
   "library.verify": { input: async (world, n) => ({ id: await newItem(world, n) }) },
+  "library.transfers": NONE,
+  "library.transfers_live": NONE,
   "library.watch": { input: async (world, n) => ({ id: await newItem(world, n) }) },
 };
 
