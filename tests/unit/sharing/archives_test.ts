@@ -2,18 +2,16 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { ArchiveUnpacker } from "../../../src/sharing/unpack/archives.ts";
 import { hugeTarGz, rarOf, tarHeader, zipSaying } from "../../support/sharing/hostile_archives.ts";
 import { type ArchiveEntry, readTree, tarOf } from "../../support/sharing/item_folder.ts";
-import { findProgram, program, testNeeding } from "../../support/needs.ts";
+import { findProgram, fullSize, program, testNeeding } from "../../support/needs.ts";
 import { QUICK_PARENT, tempFolder } from "../../support/temp_folder.ts";
 
 const GIB = 1_024 ** 3;
-const full = { name: "ALMENAD_FULL=1", isMet: process.env["ALMENAD_FULL"] === "1" };
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -127,7 +125,7 @@ Deno.test("ArchiveUnpacker.unpack() keeps no more than a few megabytes of a tar 
 });
 
 testNeeding(
-  [full],
+  [fullSize()],
   "ArchiveUnpacker.unpack() stops real archives of 10 GB and of a million entries",
   async () => {
     await using folder = await tempFolder(QUICK_PARENT);
