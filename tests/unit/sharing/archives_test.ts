@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { ArchiveUnpacker } from "../../../src/sharing/unpack/archives.ts";
+import { TargetTree } from "../../../src/sharing/unpack/target_tree.ts";
 import { hugeTarGz, rarOf, tarHeader, zipSaying } from "../../support/sharing/hostile_archives.ts";
 import { type ArchiveEntry, readTree, tarOf } from "../../support/sharing/item_folder.ts";
 import { findProgram, fullSize, program, testNeeding } from "../../support/needs.ts";
@@ -147,6 +148,15 @@ Deno.test("ArchiveUnpacker.unpack() refuses more entries than an item may have",
   await assert.rejects(unpack("a.tar", await tarOf(entries), { maxEntries: 200 }), /entries/);
   const zip = zipSync(Object.fromEntries(entries.map(({ name }) => [name, new Uint8Array()])));
   await assert.rejects(unpack("a.zip", zip, { maxEntries: 200 }), /entries/);
+});
+
+Deno.test("TargetTree remembers no more names than fit", () => {
+  const tree = new TargetTree({ files: systemFiles, root: "/", onProgress: () => undefined });
+  const long = `${"n".repeat(250)}/`.repeat(4);
+  const adopt = () => {
+    for (let n = 0; n < 100_000; n++) tree.adopt(`${long}${n}`, 0);
+  };
+  assert.throws(adopt, /very long names/);
 });
 
 Deno.test("ArchiveUnpacker.unpack() fails cleanly on a damaged archive", async () => {
