@@ -114,7 +114,6 @@ Deno.test({
     const [results, bye] = [join(folder.path, "results.json"), join(folder.path, "bye.json")];
     await withProbe(folder.path, { peer, results, bye, isLong: IS_LONG });
     const daemon = stack.use(await startDaemon({ dataDir: folder.path }));
-    await act(folder.path, "webhook.set", { url: hook.url });
     const found: Results = JSON.parse(
       await waitFor(
         "the results",
@@ -135,6 +134,7 @@ Deno.test({
       rightToken: { network: 1, nodes: [] },
       noNetwork: "DaemonError not_found",
     });
+    await act(folder.path, "webhook.set", { url: hook.url });
     await checkFailures(other.path, server.url("/metrics"));
     assert.equal((await daemon.stop()).code, 0);
     const { dial } = JSON.parse(await readFile(bye, "utf8"));

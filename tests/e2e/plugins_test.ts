@@ -216,7 +216,9 @@ testInNetns(
     await bob.stop();
     await start("bob", bobDir);
     const text = () => readFile(results, "utf8").catch(() => "");
-    const { link } = JSON.parse(await waitFor("the results", async () => await text(), 30_000));
+    const { link } = JSON.parse(
+      await waitFor("the results", async () => await text() || undefined, 30_000),
+    );
     assert.equal(link.echoed, 10 * 1_048_576);
   },
 );
