@@ -80,10 +80,11 @@ export async function runCli(
   // Flags of another syntax, which the parser below would take for its own.
   if (args[0] === "p2pd") return await actions.p2pd(args.slice(1));
   let code: number = EXIT.ok;
-  const program = createProgram(actions, output, (outcome) => code = outcome);
   const format = formatOf(args);
   try {
-    await program.parseAsync(withItemVersion(args), { from: "user" });
+    const words = withItemVersion(args);
+    const program = createProgram(actions, output, (outcome) => code = outcome, words);
+    await program.parseAsync(words, { from: "user" });
     return code;
   } catch (failure) {
     if (failure instanceof VersionRequest) return await actions.version(format);
@@ -114,6 +115,7 @@ function createProgram(
   actions: CliActions,
   output: Output,
   finish: (code: number) => void,
+  args?: readonly string[],
 ): Command {
   const program = new Command("almenad");
   program
@@ -150,6 +152,9 @@ function createProgram(
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })
     .addHelpText("after", HELP);
+  if (args && isPlainRun(program, args)) {
+    return program.action(async () => finish(await actions.run(program.opts())));
+  }
   addRunCommands(program, actions, finish);
   addLibraryHarness(program, actions, finish);
   addConfigCommands(program, actions, finish);
@@ -166,6 +171,12 @@ function createProgram(
     finish(code ?? refuseCommand(program));
   });
   return program;
+}
+
+// Flags alone run the daemon, which then starts without the making of some fifty commands.
+function isPlainRun(program: Command, args: readonly string[]): boolean {
+  const { operands, unknown } = program.parseOptions([...args]);
+  return operands.length === 0 && unknown.length === 0;
 }
 
 // Commander guesses what a wrong command was meant to be only where no command is also an action.
