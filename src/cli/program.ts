@@ -159,11 +159,7 @@ function createProgram(
   addLibraryHarness(program, actions, finish);
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
-  addClientCommands(program, async (name, args, options) => {
-    if (name === "start" && options["foreground"]) finish(await actions.run(program.opts()));
-    else if (name === "complete") finish(await actions.complete(args, program));
-    else finish(await actions.client({ name, args, options }, program.opts()));
-  });
+  addClients(program, actions, finish);
   // Last, because commands inherit what is set before they are added.
   program.allowExcessArguments().helpCommand(true).action(async () => {
     if (program.args.length === 0) return finish(await actions.run(program.opts()));
@@ -182,6 +178,14 @@ function isPlainRun(program: Command, args: readonly string[]): boolean {
 // Commander guesses what a wrong command was meant to be only where no command is also an action.
 function refuseCommand(program: Command): never {
   return (program as unknown as { unknownCommand(): never }).unknownCommand();
+}
+
+function addClients(program: Command, actions: CliActions, finish: (code: number) => void) {
+  addClientCommands(program, async (name, args, options) => {
+    if (name === "start" && options["foreground"]) finish(await actions.run(program.opts()));
+    else if (name === "complete") finish(await actions.complete(args, program));
+    else finish(await actions.client({ name, args, options }, program.opts()));
+  });
 }
 
 function addRunCommands(program: Command, actions: CliActions, finish: (code: number) => void) {
