@@ -97,7 +97,7 @@ export interface MachineParts {
   isLocked(dirs: DataDirs): Promise<boolean>;
   readPid(dirs: DataDirs): Promise<number | undefined>;
   listInstances(root: string): Promise<readonly KnownInstance[]>;
-  startInBackground(flags: GlobalFlags, dirs: DataDirs): StartedDaemon;
+  startInBackground(flags: GlobalFlags, dirs: DataDirs): Promise<StartedDaemon>;
   /**
    * Where the daemon listens by its configuration.
    *
