@@ -1,3 +1,4 @@
+import { useEffect } from "preact/hooks";
 import { html, type View } from "../html.ts";
 import { Badge, Card, CopyButton, Empty, Facts, Missing, Plain } from "../parts/basic.ts";
 import { useNow } from "../parts/clock.ts";
@@ -43,6 +44,7 @@ function Hero({ status }: { status: Status }): View {
   const now = useNow(1_000);
   const { data: version } = useResource(app.resources.version);
   const upSince = useUpSince(status);
+  useEffect(() => void performance.mark("useful"), []); // the page shows how the daemon fares
   return html`
     <section class="hero wide ${tone}" aria-label="At a glance">
       <div class="headline"><span class="lamp" aria-hidden="true"></span>
