@@ -51,7 +51,7 @@ export interface Doors {
 export function assembleDoors(input: DoorsInput): Doors {
   const { registry, health } = input;
   const { config } = input.config;
-  const grpc = new GrpcServer({ registry, health, clock: systemClock }, {
+  const grpc = new GrpcServer({ registry, health }, {
     ...grpcListeners(input.config),
     allowRemote: config.allow_remote,
     maxConnections: input.caps.grpc,
@@ -82,7 +82,7 @@ function createRest(input: DoorsInput): RestServer<Components> {
       registry,
       health,
       readAsset,
-      metrics: input.metrics.registry,
+      metrics: input.metrics,
       ...{ access, sessions },
       streams,
       graphql: (request) => graphql.answer(request),

@@ -6,6 +6,7 @@ export { type BootstrapPeer, Dialer } from "./dialer.ts";
 export type { Dht, Pubsub } from "./extras.ts";
 export { GeoExchange } from "./geo_exchange.ts";
 export { DamagedIdentityError, type Identity, loadIdentity } from "./identity.ts";
+export { LateMetrics } from "./late_metrics.ts";
 export { type LinkEvent, LinkHistory } from "./link_history.ts";
 export { type Link, LinkMonitor, type Sample } from "./link_monitor.ts";
 export { type LinkReport, LinkReports } from "./link_report.ts";

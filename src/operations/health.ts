@@ -1,27 +1,30 @@
 import * as z from "zod";
-import { query } from "../core/mod.ts";
+import { once, query } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
 type Uses = Pick<Components, "health" | "plugins" | "daemon">;
 
-const Entry = z.object({
-  component: z.string(),
-  state: z.enum(["ok", "warning", "failing"]),
-  problem: z.string().describe("Empty when all is well"),
-  remedy: z.string().describe("What to do about it"),
-});
-type EntryOutput = z.input<typeof Entry>;
+const Entry = once(() =>
+  z.object({
+    component: z.string(),
+    state: z.enum(["ok", "warning", "failing"]),
+    problem: z.string().describe("Empty when all is well"),
+    remedy: z.string().describe("What to do about it"),
+  })
+);
+type EntryOutput = z.input<ReturnType<typeof Entry>>;
 
 /** What works, what does not, and what to do. */
 export const health = query({
   name: "core.health",
   summary: "What works and what does not, each with what to do about it",
-  input: z.strictObject({}),
-  output: z.object({
-    state: z.enum(["ok", "warning", "degraded"])
-      .describe("degraded: a part that others rely on fails; warning: something less"),
-    entries: z.array(Entry),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      state: z.enum(["ok", "warning", "degraded"])
+        .describe("degraded: a part that others rely on fails; warning: something less"),
+      entries: z.array(Entry()),
+    }),
   run: (_input, components: Uses) => {
     const entries = [
       ...components.health.list().map((entry): EntryOutput => ({

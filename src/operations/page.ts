@@ -7,12 +7,13 @@ export const pageCode = action({
   name: "page.code",
   summary: "A code that signs one browser in to the page, once and within five minutes",
   isOwnersAlone: true,
-  input: z.strictObject({}),
-  output: z.object({
-    code: z.string(),
-    expires_at_ms: z.number().describe("Milliseconds since 1970"),
-    url: z.string().describe("The page's address, with the code behind #"),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      code: z.string(),
+      expires_at_ms: z.number().describe("Milliseconds since 1970"),
+      url: z.string().describe("The page's address, with the code behind #"),
+    }),
   run: (_input, { daemon, pageCodes }: Pick<Components, "daemon" | "pageCodes">) => {
     const { code, expiresAtMs } = pageCodes.createCode();
     const url = `http://${reachable(daemon.restAddress())}/#code=${code}`;

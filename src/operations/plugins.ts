@@ -9,19 +9,20 @@ type Parts = Pick<Components, "plugins">;
 export const listPlugins = query({
   name: "plugins.list",
   summary: "Plugins, how they fare, what they offer, and the ports they hold",
-  input: z.strictObject({}),
-  output: z.object({
-    plugins: z.array(z.object({
-      name: z.string(),
-      origin: z.enum(["builtin", "file"]),
-      state: z.enum(["loaded", "refused", "stopped"]),
-      is_healthy: z.boolean(),
-      failures: z.number(),
-      problem: z.string(),
-      services: z.array(z.string()),
-    })),
-    ports: z.array(z.number()),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      plugins: z.array(z.object({
+        name: z.string(),
+        origin: z.enum(["builtin", "file"]),
+        state: z.enum(["loaded", "refused", "stopped"]),
+        is_healthy: z.boolean(),
+        failures: z.number(),
+        problem: z.string(),
+        services: z.array(z.string()),
+      })),
+      ports: z.array(z.number()),
+    }),
   run: (_input, { plugins }: Parts) => ({
     plugins: plugins.list().map(({ isHealthy, services, ...plugin }) => ({
       ...plugin,
@@ -36,23 +37,24 @@ export const listPlugins = query({
 export const webhookStats = query({
   name: "webhook.stats",
   summary: "Where events go by HTTP, and what became of them since start",
-  input: z.strictObject({}),
-  output: z.looseObject({
-    url: z.string().describe("without what stands behind its host; empty when off"),
-    dropped: z.number(),
-    circuit_skips: z.number(),
-    delivered: z.number(),
-    failed: z.number(),
-    queued: z.number(),
-    is_paused: z.boolean().describe("Whether events are skipped, because the receiver fails"),
-    last_delivery: z.object({
-      time: z.string(),
-      event: z.string(),
-      status: z.number(),
-      ms: z.number(),
-    }).optional(),
-    last_error: z.object({ time: z.string(), event: z.string(), reason: z.string() }).optional(),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.looseObject({
+      url: z.string().describe("without what stands behind its host; empty when off"),
+      dropped: z.number(),
+      circuit_skips: z.number(),
+      delivered: z.number(),
+      failed: z.number(),
+      queued: z.number(),
+      is_paused: z.boolean().describe("Whether events are skipped, because the receiver fails"),
+      last_delivery: z.object({
+        time: z.string(),
+        event: z.string(),
+        status: z.number(),
+        ms: z.number(),
+      }).optional(),
+      last_error: z.object({ time: z.string(), event: z.string(), reason: z.string() }).optional(),
+    }),
   run: (_input, { plugins }: Parts) => {
     const manager = plugins.services.find("webhook");
     const off: WebhookStats = { dropped: 0, circuitSkips: 0 };
@@ -75,13 +77,14 @@ export const webhookStats = query({
 export const testWebhook = action({
   name: "webhook.test",
   summary: "Send one event to the webhook now, and tell what came of it",
-  input: z.strictObject({}),
-  output: z.object({
-    ok: z.boolean(),
-    status: z.number().optional().describe("HTTP status, if the receiver answered"),
-    ms: z.number(),
-    error: z.string(),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      ok: z.boolean(),
+      status: z.number().optional().describe("HTTP status, if the receiver answered"),
+      ms: z.number(),
+      error: z.string(),
+    }),
   run: async (_input, { plugins }: Parts) => {
     const manager = plugins.services.need("webhook");
     if (manager.test) return await manager.test();
@@ -94,8 +97,8 @@ export const setWebhook = action({
   name: "webhook.set",
   summary: "Send every event to a URL from now on; an empty one turns it off",
   positional: ["url"],
-  input: z.strictObject({ url: z.string().max(2_048) }),
-  output: z.object({ enabled: z.boolean() }),
+  input: () => z.strictObject({ url: z.string().max(2_048) }),
+  output: () => z.object({ enabled: z.boolean() }),
   run: async ({ url }, { plugins }: Parts) => {
     await plugins.services.need("webhook").setURL(url);
     return { enabled: url !== "" };
