@@ -70,10 +70,10 @@ export const showPeer = query({
   input: () => z.strictObject({ peer: Peer() }),
   output: () =>
     z.object({
-      peer: PeerInfo,
+      peer: PeerInfo(),
       name: z.string().describe("Its short address"),
       words: z.array(z.string()).describe("To compare with what the other side reads"),
-      trust: TrustState,
+      trust: TrustState(),
       link: LinkOutput().optional(),
     }),
   run: async ({ peer }, { traffic, peers, plugins }: Uses) => {
