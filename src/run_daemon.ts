@@ -64,7 +64,7 @@ async function dropPermissions(needsPrograms: boolean): Promise<void> {
 
 // Where esbuild is missing, all but the page works, and the page says so.
 async function pagePrepared(): Promise<void> {
-  const { preparePage } = await import("./system/mod.ts");
+  const { preparePage } = await import("./system/assets.ts");
   await preparePage().catch((error) => log.warn("Page cannot be served", { error }));
 }
 

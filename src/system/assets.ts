@@ -40,11 +40,12 @@ export async function readAsset(name: string): Promise<Uint8Array> {
   }
 }
 
-/**
- * Makes the page ready to be served, where it is not yet: to be called while programs may be run.
- */
+/** Makes the page where the source has changed since; to be called while programs may be run. */
 export async function preparePage(): Promise<void> {
-  await readAsset("page.js");
+  if (typeof ALMENAD_COMMIT !== "string") {
+    const { isPageKept, keptPage } = await import("./page_bundle.ts");
+    if (!isPageKept()) await keptPage();
+  }
 }
 
 async function madeFile(name: string): Promise<Uint8Array> {

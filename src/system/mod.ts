@@ -1,6 +1,6 @@
 /** The machine underneath: version, operating system, log files, locks, limits, geolocation. */
 export { AdminToken, loadAdminToken } from "./admin_token.ts";
-export { ASSET_FILES, assetSource, preparePage, readAsset } from "./assets.ts";
+export { ASSET_FILES, assetSource, readAsset } from "./assets.ts";
 export { runCommand } from "./command.ts";
 export { CountryTable } from "./country.ts";
 export { AlreadyRunningError, DataLock, isLocked, makeFolders, readPid } from "./data_lock.ts";

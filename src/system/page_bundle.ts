@@ -2,7 +2,8 @@
  * The page as a browser gets it: one script and one style sheet, made of `src/page` by esbuild.
  * Executables carry them; on source they are made when a file of the page is newer.
  */
-import { mkdir, readdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { readdirSync, statSync } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -42,29 +43,24 @@ let kept: Promise<PageBundle> | undefined;
 
 /** The bundle of this source: what an earlier run left in `dist/page`, else made and left there. */
 export function keptPage(): Promise<PageBundle> {
-  return kept ??= fromDisk().then((found) => found ?? made());
+  return kept ??= isPageKept() ? fromDisk() : made();
 }
 
-async function fromDisk(): Promise<PageBundle | undefined> {
+/** Whether `dist/page` has the bundle of these very sources. A start waits for this: it is quick. */
+export function isPageKept(): boolean {
   try {
-    const [bundle, ...sources] = await Promise.all([
-      changedAt(join(KEPT, "page.js")),
-      changedAt(join(ROOT, "deno.json")),
-      ...(await readdir(SOURCE, { recursive: true })).map((name) => changedAt(join(SOURCE, name))),
-    ]);
-    if (sources.some((time) => time > (bundle ?? 0))) return undefined;
-    return new Map(
-      await Promise.all(
-        PAGE_FILES.map(async (name) => [name, await readFile(join(KEPT, name))] as const),
-      ),
-    );
+    const made = statSync(join(KEPT, "page.js")).mtimeMs;
+    const isOlder = (path: string) => statSync(path).mtimeMs < made;
+    return isOlder(join(ROOT, "deno.json")) &&
+      readdirSync(SOURCE, { recursive: true }).every((name) => isOlder(join(SOURCE, `${name}`)));
   } catch {
-    return undefined; // nothing is there yet
+    return false; // nothing is there yet
   }
 }
 
-async function changedAt(path: string): Promise<number> {
-  return (await stat(path)).mtimeMs;
+async function fromDisk(): Promise<PageBundle> {
+  const read = async (name: string) => [name, await readFile(join(KEPT, name))] as const;
+  return new Map(await Promise.all(PAGE_FILES.map(read)));
 }
 
 async function made(): Promise<PageBundle> {

@@ -86,7 +86,7 @@ export class App {
 
   // Everything may have changed while nobody told us.
   async #back(): Promise<void> {
-    for (const resource of Object.values(this.resources)) resource.refresh();
+    for (const resource of Object.values(this.resources)) resource.renew();
     const status = await this.calls.query("core.status", {}).catch(() => undefined);
     if (!status) return;
     const startedAtMs = Date.now() - status.uptime_s * 1_000;

@@ -12,14 +12,17 @@ export interface Loaded<T> {
 /** How a {@link Resource} behaves. */
 export interface ResourceInit<T> {
   load(signal: AbortSignal): Promise<T>;
-  /** Between two questions while somebody looks. */
+  /** Between two questions while somebody looks and answers differ. */
   intervalMs: number;
-  /** Between two questions after answers that did not differ. @default {intervalMs} */
+  /** Each answer like the one before doubles the wait, up to this. @default {30_000} */
   restMs?: number;
+  /** What of an answer counts when it is compared with the one before. @default {all of it} */
+  essence?(data: T): unknown;
   /** Whether questions make sense now: the page is seen and the daemon answers. */
   isAwake(): boolean;
 }
 
+const REST_MS = 30_000;
 /** Least time between two questions that events ask for. */
 const MIN_GAP_MS = 100;
 
@@ -32,11 +35,12 @@ export class Resource<T> {
   #running: AbortController | undefined;
   #isStale = false;
   #lastText = "";
-  #isResting = false;
+  #waitMs: number;
   #askedAt = -Infinity;
 
   constructor(init: ResourceInit<T>) {
     this.#init = init;
+    this.#waitMs = init.intervalMs;
   }
 
   /** Keeps it fresh until the returned function is called. */
@@ -52,24 +56,21 @@ export class Resource<T> {
   /** Something happened: asks now, or right after the question under way. */
   refresh(): void {
     if (this.#watchers === 0) return;
-    this.#isResting = false;
+    this.#waitMs = this.#init.intervalMs;
     if (this.#running) this.#isStale = true;
     else this.#schedule(Math.max(0, this.#askedAt + MIN_GAP_MS - performance.now()));
   }
 
-  /** Forgets the answer: it is another daemon's. */
-  forget(): void {
+  /** Asks now, and draws whatever comes: it may be another daemon that answers. */
+  renew(): void {
     this.#lastText = "";
-    this.#running?.abort();
-    this.store.set({ data: undefined, problem: "" });
+    this.refresh();
   }
 
   #schedule(delay?: number): void {
     clearTimeout(this.#timer);
     if (this.#watchers === 0) return;
-    const { intervalMs, restMs = intervalMs } = this.#init;
-    const wait = delay ?? (this.#isResting ? restMs : intervalMs);
-    this.#timer = setTimeout(() => void this.#ask(), wait);
+    this.#timer = setTimeout(() => void this.#ask(), delay ?? this.#waitMs);
   }
 
   async #ask(): Promise<void> {
@@ -92,9 +93,11 @@ export class Resource<T> {
 
   // An answer like the last one draws nothing, and the next question may take its time.
   #take(data: T): void {
-    const text = JSON.stringify(data);
-    this.#isResting = text === this.#lastText;
-    if (this.#isResting && !this.store.value.problem) return;
+    const { intervalMs, restMs = REST_MS, essence = (all: T) => all } = this.#init;
+    const text = JSON.stringify(essence(data));
+    const isSame = text === this.#lastText;
+    this.#waitMs = isSame ? Math.max(intervalMs, Math.min(restMs, 2 * this.#waitMs)) : intervalMs;
+    if (isSame && !this.store.value.problem) return;
     this.#lastText = text;
     this.store.set({ data, problem: "" });
   }

@@ -1,6 +1,7 @@
 import type { OutputOf } from "../../client/mod.ts";
 import type { Calls } from "../wire/calls.ts";
-import { Resource } from "./resource.ts";
+import type { Status } from "../wire/shapes.ts";
+import { Resource, type ResourceInit } from "./resource.ts";
 
 type Answer<Name> = OutputOf<"query", Name>;
 
@@ -23,26 +24,35 @@ export interface Resources {
 
 /** Makes them all; each asks only while a view shows it. */
 export function createResources(calls: Calls, isAwake: () => boolean): Resources {
+  type Load<T> = (signal: AbortSignal) => Promise<T>;
   const kept = <T>(
-    load: (signal: AbortSignal) => Promise<T>,
-    intervalMs: number,
-    restMs = intervalMs,
-  ) => new Resource<T>({ load, intervalMs, restMs, isAwake });
+    load: Load<T>,
+    init: Pick<ResourceInit<T>, "intervalMs" | "restMs" | "essence">,
+  ) => new Resource<T>({ load, isAwake, ...init });
+  const live = { intervalMs: 1_000 };
+  const calm = { intervalMs: 10_000 };
   return {
-    status: kept((signal) => calls.query("core.status", {}, signal), 5_000),
-    version: kept((signal) => calls.query("core.version", {}, signal), 60_000),
-    peers: kept((signal) => calls.query("network.peers", {}, signal), 1_000, 3_000),
-    reach: kept((signal) => calls.query("network.status", {}, signal), 10_000),
-    transfers: kept((signal) => calls.query("library.transfers", {}, signal), 1_000),
-    links: kept((signal) => calls.query("network.links", {}, signal), 1_000, 3_000),
-    health: kept((signal) => calls.query("core.health", {}, signal), 5_000),
-    items: kept((signal) => calls.query("library.items", {}, signal), 1_000, 3_000),
-    pending: kept((signal) => calls.query("trust.pending", {}, signal), 15_000),
-    trusted: kept((signal) => calls.query("trust.list", {}, signal), 15_000),
-    plugins: kept((signal) => calls.query("plugins.list", {}, signal), 5_000),
-    policies: kept((signal) => calls.query("policy.list", {}, signal), 5_000),
-    webhook: kept((signal) => calls.query("webhook.stats", {}, signal), 5_000),
+    status: kept((signal) => calls.query("core.status", {}, signal), { ...calm, essence: lasting }),
+    version: kept((signal) => calls.query("core.version", {}, signal), calm),
+    health: kept((signal) => calls.query("core.health", {}, signal), {
+      ...{ intervalMs: 3_000, restMs: 10_000 },
+    }),
+    peers: kept((signal) => calls.query("network.peers", {}, signal), live),
+    links: kept((signal) => calls.query("network.links", {}, signal), { ...live, restMs: 4_000 }),
+    reach: kept((signal) => calls.query("network.status", {}, signal), calm),
+    items: kept((signal) => calls.query("library.items", {}, signal), live),
+    transfers: kept((signal) => calls.query("library.transfers", {}, signal), live),
+    pending: kept((signal) => calls.query("trust.pending", {}, signal), calm),
+    trusted: kept((signal) => calls.query("trust.list", {}, signal), calm),
+    plugins: kept((signal) => calls.query("plugins.list", {}, signal), calm),
+    policies: kept((signal) => calls.query("policy.list", {}, signal), { intervalMs: 3_000 }),
+    webhook: kept((signal) => calls.query("webhook.stats", {}, signal), { intervalMs: 3_000 }),
   };
+}
+
+// Uptime and counters go on by themselves; the page counts the seconds on its own.
+function lasting({ uptime_s: _uptime, counters: _counters, ...rest }: Status): unknown {
+  return rest;
 }
 
 /** Which answers an event makes stale. */

@@ -28,3 +28,8 @@ export function shortId(id: string): string {
   const shown = plain(id, 80);
   return shown.length > 20 ? `${shown.slice(0, 8)}…${shown.slice(-6)}` : shown;
 }
+
+/** The last letters of a peer id, for places with little room: all ids of a kind begin alike. */
+export function endOf(id: string): string {
+  return `…${plain(id.slice(-6))}`;
+}

@@ -3,7 +3,7 @@ import { html, type View } from "../html.ts";
 import { hrefOf } from "../state/route.ts";
 import { countryText } from "../text/addresses.ts";
 import { countText, latencyText, rateText } from "../text/figures.ts";
-import { plain, shortId } from "../text/plain.ts";
+import { endOf, plain, shortId } from "../text/plain.ts";
 import type { Peer } from "../wire/shapes.ts";
 import { MAP_SIZE, type MapNode, Places, RADIUS, rateOf, SPEEDS } from "./network_model.ts";
 
@@ -24,9 +24,9 @@ export function NetworkMap({ peers }: { peers: readonly Peer[] }): View {
         }; the table says the same`}>
         <circle class="ring" cx=${MIDDLE} cy=${MIDDLE} r=${RADIUS.lan} />
         <circle class="ring" cx=${MIDDLE} cy=${MIDDLE} r=${RADIUS.internet} />
+        <g>${nodes.map((node) => html`<${Edge} key=${node.peer.peer_id} node=${node} />`)}</g>
         <text class="ring-name" x=${MIDDLE} y=${MIDDLE - RADIUS.lan - 8}>local network</text>
         <text class="ring-name" x=${MIDDLE} y=${MIDDLE - RADIUS.internet - 8}>internet</text>
-        <g>${nodes.map((node) => html`<${Edge} key=${node.peer.peer_id} node=${node} />`)}</g>
         <g class="self">
           <circle cx=${MIDDLE} cy=${MIDDLE} r="26" />
           <text x=${MIDDLE} y=${MIDDLE + 46}>this machine</text>
@@ -77,9 +77,9 @@ function Legend(): View {
   </ul>`;
 }
 
-// The end of its id, because all ids of a kind begin alike, and its country.
+// The end of its id, and its country.
 function markOf({ peer_id: id, geo }: Peer): string {
-  return `…${id.slice(-6)}${geo?.country_code ? ` · ${plain(geo.country_code, 2)}` : ""}`;
+  return `${endOf(id)}${geo?.country_code ? ` · ${plain(geo.country_code, 2)}` : ""}`;
 }
 
 /** A peer in few letters. */

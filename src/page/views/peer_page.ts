@@ -44,8 +44,10 @@ export function PeerPage({ peerId, peers }: { peerId: string; peers: readonly Pe
             ? html`<${Facts} of=${factsOf(peer)} />`
             : html`<${Empty}>This peer was not seen since almenad started.<//>`}
         <//>
-        <${Addresses} addresses=${peer?.addresses ?? []} />
-        <${WhyCard} peerId=${peerId} />
+        <div class="column">
+          <${WhyCard} peerId=${peerId} />
+          <${Addresses} addresses=${peer?.addresses ?? []} />
+        </div>
       </div>
   `;
 }
@@ -121,13 +123,13 @@ function WhyCard({ peerId }: { peerId: string }): View {
   const { data, problem } = useAsked("network.why", { peer: peerId }, 2_000);
   if (!data) {
     return html`
-      <${Card} title="Why" wide>
+      <${Card} title="Why">
         <${Missing} problem=${problem} what="the history" />
         <//>
     `;
   }
   const next = data.next_try_in_ms;
-  return html`<${Card} title="Why" wide>
+  return html`<${Card} title="Why">
     <p><${Plain} text=${data.summary} />${
     next === undefined ? "" : ` Next try in ${spanText(next / 1_000)}.`
   }</p>

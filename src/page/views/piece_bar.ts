@@ -1,6 +1,6 @@
 import { html, type View } from "../html.ts";
 import { countText } from "../text/figures.ts";
-import { shortId } from "../text/plain.ts";
+import { endOf } from "../text/plain.ts";
 import type { ChunkRun, Transfer } from "../wire/shapes.ts";
 
 /** Colours for peers; the ninth looks like the first, and the text beside names it. */
@@ -16,7 +16,7 @@ export function PieceBar({ transfer }: { transfer: Transfer }): View {
     transfer;
   const percent = total > 0 ? Math.floor(100 * done / total) : 0;
   const named = peers.slice(0, MAX_NAMED).map(({ peer_id, chunks }) =>
-    `${countText(chunks, "piece")} from ${shortId(peer_id)}`
+    `${countText(chunks, "piece")} from ${endOf(peer_id)}`
   );
   return html`
     <div class="pieces" role="progressbar" aria-valuemin="0" aria-valuemax="100"
@@ -33,8 +33,8 @@ export function PeerLegend({ transfer: { peers } }: { transfer: Transfer }): Vie
   return html`<span class="peer-legend">${
     peers.slice(0, MAX_NAMED).map(({ peer_id, chunks, problem }, index) =>
       html`<span key=${peer_id} title=${problem}><i class=${`swatch peer-${index % COLOURS}`}></i>${
-        shortId(peer_id)
-      } ${chunks}</span>`
+        endOf(peer_id)
+      }: ${countText(chunks, "piece")}</span>`
     )
   }${rest > 0 ? html`<span>and ${countText(rest, "other")}</span>` : null}</span>`;
 }

@@ -17,11 +17,11 @@ export function Rules(): View {
     <div class="grid">
       <div class="column">
         <${PolicyList} />
-        <${Webhook} />
+        <${Plugins} />
       </div>
       <div class="column">
         <${Explain} />
-        <${Plugins} />
+        <${Webhook} />
       </div>
     </div>
   `;

@@ -4,12 +4,13 @@ import { Card, Missing } from "../parts/basic.ts";
 import { bytesText, clockText, rateText } from "../text/figures.ts";
 import type { ThroughputAnswer } from "../wire/shapes.ts";
 import { useAsked } from "./asked.ts";
+import { joined, useLivePoints } from "./live_points.ts";
 import { Chart, type ChartData } from "./chart.ts";
 
 const RANGES = [
-  { id: "5m", text: "5 minutes", everyMs: 1_000 },
-  { id: "1h", text: "1 hour", everyMs: 5_000 },
-  { id: "24h", text: "24 hours", everyMs: 30_000 },
+  { id: "5m", text: "5 minutes", everyMs: 60_000, isLive: true },
+  { id: "1h", text: "1 hour", everyMs: 5_000, isLive: false },
+  { id: "24h", text: "24 hours", everyMs: 30_000, isLive: false },
 ] as const;
 type Range = (typeof RANGES)[number];
 
@@ -37,11 +38,13 @@ export function Throughput(): View {
 }
 
 function Span({ range }: { range: Range }): View {
-  const { data, problem } = useAsked(
+  const { data: first, problem } = useAsked(
     "network.throughput",
     { range: range.id },
     range.everyMs,
   );
+  const live = useLivePoints(range.isLive);
+  const data = useMemo(() => joined(first, live), [first, live]);
   const chart = useMemo(() => chartOf(data), [data]);
   if (!data) {
     return html`

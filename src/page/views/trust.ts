@@ -155,7 +155,7 @@ function Revoke({ peerId }: { peerId: string }): View {
     resources.trusted.refresh();
   };
   return html`
-    <${ActionButton} label="Take back" title=${`Take trust back from ${shortId(peerId)}`}
+    <${ActionButton} label="Take back" title=${`Take back the trust in ${shortId(peerId)}`}
       tone="quiet" done="Trust is taken back" work=${work} />
   `;
 }
