@@ -19,9 +19,10 @@ import {
   STATUS,
 } from "./autonat_message.ts";
 
-/** Longest dial on behalf of another, and longest wait for one on ours. */
+/** Longest dial on behalf of another. */
 const DIAL_MS = 5_000;
-const ANSWER_MS = 15_000;
+/** Longest wait for one on ours; Go's daemon dials for 15 s. */
+const ANSWER_MS = 30_000;
 /** Dials on behalf of others at a time, and addresses of one request. */
 const MAX_DIALS = 4;
 const MAX_ADDRESSES = 4;

@@ -84,7 +84,7 @@ async function direct(from: P2pd, to: P2pd): Promise<string> {
 
 const isFull = process.env["ALMENAD_FULL"] === "1";
 
-for (const relayKind of ["almenad", "go"] as const) {
+for (const relayKind of isFull ? ["almenad", "go"] as const : ["almenad"] as const) {
   const needs = relayKind === "go" ? [...natNeeds(), goP2pd] : natNeeds();
   const name = `p2pd NAT: two behind routers and an ${relayKind} relay are connected directly`;
   testNeeding(needs, name, async () => {
@@ -167,7 +167,8 @@ async function reachability(p2pd: P2pd): Promise<string> {
   return found.slice("reachability: ".length);
 }
 
-for (const serverKind of ["almenad", "go"] as const) {
+// Go's daemon dials for 15 s before it says no.
+for (const serverKind of isFull ? ["almenad", "go"] as const : ["almenad"] as const) {
   const needs = serverKind === "go" ? [...natNeeds(), goP2pd] : natNeeds();
   const name = `p2pd NAT: asking an ${serverKind} peer, one at home learns that it is private`;
   testNeeding(needs, `${name}, a public one that it is public`, async () => {
@@ -180,7 +181,7 @@ for (const serverKind of ["almenad", "go"] as const) {
     for (const one of [alice, carol]) await one.join(server);
     const is = (one: P2pd, state: string) => async () => await reachability(one) === state;
     await waitFor("carol's knowing", is(carol, "public"), 20_000);
-    await waitFor("alice's knowing", is(alice, "private"), 20_000);
+    await waitFor("alice's knowing", is(alice, "private"), 30_000);
     assert.equal((await alice.client.listPeers()).length, 1); // it asked, and is connected still
   });
 }

@@ -82,6 +82,11 @@ http_port=0
 enable_upnp=yes
 enable_natpmp=no
 secure_mode=yes
+upnp_table_name=filter
+upnp_nat_table_name=nat
+upnp_forward_chain=miniupnpd
+upnp_nat_chain=prerouting_miniupnpd
+upnp_nat_postrouting_chain=postrouting_miniupnpd
 uuid=6f0c0c3e-7d5c-4d2f-9f0a-1f1f1f1f1f1f
 allow 1024-65535 192.168.7.0/24 1024-65535
 deny 0-65535 0.0.0.0/0 0-65535
