@@ -1,5 +1,6 @@
 import { DaemonError, type EventBus, logger, messageOf, pause, type Service } from "../core/mod.ts";
 import type { PeerStreams } from "../network/mod.ts";
+import * as builtin from "./builtin.ts";
 import { Connections } from "./connections.ts";
 import { Datagrams } from "./datagrams.ts";
 import { DaemonSurface } from "./daemon_surface.ts";
@@ -89,15 +90,11 @@ export class PluginHost implements Service {
   readonly #uncaught = new UncaughtWatch((plugin, error) =>
     this.health.failed(plugin, "a callback of its own", error)
   );
-  // Read while the swarm opens its listeners.
-  readonly #builtin: Promise<readonly Register[]>;
 
   constructor(components: PluginHostComponents, init: PluginHostInit) {
     this.#components = components;
     this.#init = init;
     this.#key = new SigningKey(init.identity);
-    this.#builtin = builtinPlugins(init.builtin);
-    this.#builtin.catch(() => undefined); // told at start
     const { events, streams } = components;
     const publish = (topic: string, payload: Record<string, unknown>) =>
       events.publishOpen(topic, payload);
@@ -210,7 +207,7 @@ export class PluginHost implements Service {
   async #load(): Promise<void> {
     await Promise.all([this.networks.load(), this.datagrams.start()]);
     const registry = new PluginRegistry();
-    for (const register of await this.#builtin) registry.add(register);
+    for (const register of this.#init.builtin ?? Object.values(builtin)) registry.add(register);
     await this.#addFiles(registry);
     const { loaded, error } = await registry.loadAll((plugin) => this.surfaceOf(plugin));
     this.#loaded = loaded;
@@ -273,10 +270,4 @@ export class PluginHost implements Service {
     for (const { peerId } of service?.trustedPeers() ?? []) yield peerId;
     for (const { peerId } of service?.pendingRequests() ?? []) yield peerId;
   }
-}
-
-async function builtinPlugins(
-  given: readonly Register[] | undefined,
-): Promise<readonly Register[]> {
-  return given ?? Object.values(await import("./builtin.ts"));
 }

@@ -2,8 +2,7 @@ import { join } from "node:path";
 import { DaemonError, guard, logger, messageOf, type Service, type Timer } from "../core/mod.ts";
 import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
-import type { TellLibraryEvent } from "./events.ts";
-import { LIBRARY_EVENTS } from "./events.ts";
+import { LIBRARY_EVENTS, type TellLibraryEvent } from "./events.ts";
 import type { ItemState } from "./item_activities.ts";
 import type { ItemDownload } from "./item_download.ts";
 import { LocalItems, type ScanResult } from "./local_items.ts";
@@ -19,7 +18,7 @@ import { readSettings, writeSettings } from "./settings.ts";
 import { IndexStore } from "./store.ts";
 import { Installs } from "./transaction.ts";
 
-/** Changes of the folder within this time are told once. */
+/** Changes of the folder within this time are told once: ten thousand items come one by one. */
 const NEWS_MS = 100;
 const log = logger("sharing");
 
@@ -154,6 +153,7 @@ export class Sharing implements Service {
    *   while an operation runs; the folder before stays.
    */
   async setDir(path: string): Promise<void> {
+    const dir = await this.#components.checkDir(path);
     const [busy] = this.#gate.list();
     if (busy) {
       throw new DaemonError(
@@ -161,7 +161,6 @@ export class Sharing implements Service {
         `Cannot change the library's folder while "${busy.id}" is ${busy.activity}`,
       );
     }
-    const dir = await this.#components.checkDir(path);
     const before = this.#open().local.dir;
     await this.#closeFolder();
     try {
@@ -204,7 +203,6 @@ export class Sharing implements Service {
     guard("look at the library", () => local.scanAll());
   }
 
-  // Ten thousand items that are hashed one after another are one piece of news, or a few.
   #changedSoon(): void {
     this.#news ??= this.#components.clock.after(NEWS_MS, () => {
       this.#news = undefined;
