@@ -17,8 +17,8 @@ import { fetchWholeFile } from "./whole_file.ts";
 
 /** How often a running download tells how far it is, and looks for further peers. */
 export const TICK_MS = 300;
-/** Without any peer for so long, a round counts as failed; there are three. */
-export const ROUND_WAIT_MS = 20_000;
+/** Without any peer for so long, a round counts as failed; there are three, longer than a cut of a minute. */
+export const ROUND_WAIT_MS = 40_000;
 /** Chunks below this size get a buffer of their own. */
 const SMALL_BYTES = 1_048_576;
 /** Chunk buffers kept for their next use. */
@@ -41,7 +41,7 @@ export interface DownloaderInit extends DownloadPlanInit {
   readonly manifest: Manifest;
   /** Peers of this version and the files they lack. */
   readonly sources: ReadonlyMap<string, ReadonlySet<string>>;
-  /** @default {20_000} */
+  /** @default {40_000} */
   readonly roundWaitMs?: number;
 }
 
@@ -66,6 +66,7 @@ export class Downloader {
   readonly #meter: ProgressMeter;
   #lastProgress: number;
   #progress: DownloadProgress | undefined;
+  #rounds = 0;
 
   constructor(components: DownloaderComponents, init: DownloaderInit) {
     this.#components = components;
@@ -90,11 +91,12 @@ export class Downloader {
     this.#doneBytes = this.#totalBytes - components.writer.missingBytes;
   }
 
-  /** Content arrived; whoever receives the bytes tells. */
+  /** Content arrived, or waits for the rate limit: no bytes. */
   received(peerId: string, bytes: number): void {
     const now = this.#now();
     this.#lastProgress = now;
-    this.plan.received(peerId, bytes, now);
+    this.#rounds = 0;
+    if (bytes > 0) this.plan.received(peerId, bytes, now);
   }
 
   /** How far it is, chunk by chunk and peer by peer. */
@@ -128,7 +130,6 @@ export class Downloader {
   async #fetchAll(signal: AbortSignal): Promise<void> {
     const roundWaitMs = this.#init.roundWaitMs ?? ROUND_WAIT_MS;
     this.#lastProgress = this.#now();
-    let rounds = 0;
     while (this.plan.left > 0) {
       signal.throwIfAborted();
       if (this.#failure) throw this.#failure;
@@ -137,7 +138,7 @@ export class Downloader {
       this.#wake = resolve;
       this.#pump(signal);
       if (this.#now() - this.#lastProgress > roundWaitMs) {
-        if (++rounds >= MAX_RETRIES) throw this.#noPeers();
+        if (++this.#rounds >= MAX_RETRIES) throw this.#noPeers();
         this.#lastProgress = this.#now();
         this.plan.wakeAll();
       } else if (this.#tasks.size === 0 && this.plan.nextWake(this.#now()) !== undefined) {

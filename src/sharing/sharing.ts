@@ -1,8 +1,7 @@
 import { DaemonError, guard, type Service, type Timer } from "../core/mod.ts";
 import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
-import type { TellLibraryEvent } from "./events.ts";
-import { LIBRARY_EVENTS } from "./events.ts";
+import { LIBRARY_EVENTS, type TellLibraryEvent } from "./events.ts";
 import type { ItemState } from "./item_activities.ts";
 import { Fetches } from "./fetches.ts";
 import type { ScanResult } from "./local_items.ts";
@@ -21,7 +20,7 @@ import { listTransfers } from "./transfers.ts";
 
 /** Longest wait for the manifests of an item that is taken up again. */
 const ASK_MS = 120_000;
-/** Changes of the folder within this time are told once. */
+/** Changes of the folder within this time are told once: ten thousand items come one by one. */
 const NEWS_MS = 100;
 
 /** The shared library: what we have, what peers have, and how it gets from there to here. */
@@ -156,6 +155,7 @@ export class Sharing implements Service {
    *   while an operation runs; the folder before stays.
    */
   async setDir(path: string): Promise<void> {
+    const dir = await this.#components.checkDir(path);
     const [busy] = this.#gate.list();
     if (busy) {
       throw new DaemonError(
@@ -163,7 +163,6 @@ export class Sharing implements Service {
         `Cannot change the library's folder while "${busy.id}" is ${busy.activity}`,
       );
     }
-    const dir = await this.#components.checkDir(path);
     const before = this.#open().local.dir;
     await this.#closeFolder();
     try {
@@ -189,7 +188,6 @@ export class Sharing implements Service {
     folder.start();
   }
 
-  // Ten thousand items that are hashed one after another are one piece of news, or a few.
   #changedSoon(): void {
     this.#news ??= this.#components.clock.after(NEWS_MS, () => {
       this.#news = undefined;
