@@ -88,7 +88,7 @@ class FakeStream extends EventTarget {
 Deno.test("KeptStreams gives a stream again, without its last user's listeners, and one anew for a dead one", async () => {
   const [peer] = await peers(1) as [PeerId];
   const opened: FakeStream[] = [];
-  let broken: unknown;
+  let broken: unknown = "none yet";
   const network = {
     protocol: "/kad",
     components: {
