@@ -1,4 +1,5 @@
 import { useEffect } from "preact/hooks";
+import { textOf } from "../wire/calls.ts";
 import { Store, useStore } from "./store.ts";
 
 /** What is known of something that is asked again and again. */
@@ -94,7 +95,7 @@ export class Resource<T> {
   // An answer like the last one draws nothing, and the next question may take its time.
   #take(data: T): void {
     const { intervalMs, restMs = REST_MS, essence = (all: T) => all } = this.#init;
-    const text = JSON.stringify(essence(data));
+    const text = textOf(essence(data));
     const isSame = text === this.#lastText;
     this.#waitMs = isSame ? Math.max(intervalMs, Math.min(restMs, 2 * this.#waitMs)) : intervalMs;
     if (isSame && !this.store.value.problem) return;

@@ -19,6 +19,14 @@ export interface CallsInit {
   fetch(path: string, init: RequestInit): Promise<Response>;
 }
 
+const TEXTS = new WeakMap<object, string>();
+
+/** An answer as it was written, to compare it with another one; made anew for other values. */
+export function textOf(answer: unknown): string {
+  const known = typeof answer === "object" && answer !== null ? TEXTS.get(answer) : undefined;
+  return known ?? JSON.stringify(answer);
+}
+
 /** How the caller shows who it is: by cookie and its word, by token, or not at all. */
 export type Credential =
   | { readonly kind: "none" }
@@ -82,7 +90,11 @@ export class Calls {
 
   async #json<T>(path: string, init: RequestInit): Promise<T> {
     const response = await this.#send(path, init);
-    return response.status === 204 ? {} as T : await response.json();
+    if (response.status === 204) return {} as T;
+    const text = await response.text();
+    const answer = JSON.parse(text);
+    if (typeof answer === "object" && answer !== null) TEXTS.set(answer, text);
+    return answer;
   }
 
   async #send(path: string, init: RequestInit): Promise<Response> {
