@@ -125,12 +125,14 @@ export class P2pdStack implements Service {
       await import("../network/extras.ts");
     const node = () => this.#components.swarm().node;
     if (flags.relay) this.#relays = new RelayPlaces({ node });
-    this.#reachability = new Reachability();
+    const reachability = new Reachability();
+    this.#reachability = reachability;
     this.#guests = () => reservationsOf(node().services);
     const reach = await reachParts({
       usesRelays: flags.relay,
       isRelay: flags.relay && flags.relayService,
-      checksReachability: flags.autonat,
+      checksOthers: flags.autonat,
+      onReached: (isReached) => reachability.answered(isReached),
       mapsPort: flags.natPortMap,
       limits: {
         maxReservations: flags.relayMaxReservations,
@@ -168,7 +170,6 @@ export class P2pdStack implements Service {
   async start(): Promise<void> {
     this.#tags.watch();
     if (this.#flags.echo) await this.#serveEcho();
-    this.#reachability?.watch(this.#components.swarm().node);
     const relays = this.#relays;
     if (!relays) return;
     relays.want(this.#wantedRelays());

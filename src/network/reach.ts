@@ -1,6 +1,6 @@
 /** How a node behind a router is reached: relays, hole punching, reachability checks, UPnP. */
-import { autoNAT } from "@libp2p/autonat";
 import { circuitRelayTransport } from "@libp2p/circuit-relay-v2";
+import { Autonat } from "./autonat.ts";
 import { HolePunch } from "./hole_punch.ts";
 import { type RelayLimits, relayServer } from "./relay_server.ts";
 import type { SwarmExtras } from "./swarm_extras.ts";
@@ -11,8 +11,10 @@ export interface ReachInit {
   usesRelays: boolean;
   /** Be a relay for others. */
   isRelay: boolean;
-  /** Ask other peers whether we can be reached, and answer them. */
-  checksReachability: boolean;
+  /** Answer other peers whether they can be reached. */
+  checksOthers: boolean;
+  /** Told what other peers answer us; they are not asked when absent. */
+  onReached?: (isReached: boolean) => void;
   /** Ask the router for a port. */
   mapsPort: boolean;
   /** As a relay. */
@@ -28,10 +30,18 @@ export async function reachParts(
   if (holePunch) services["dcutr"] = holePunch.service();
   const relay = init.isRelay ? relayServer(init.limits) : undefined;
   if (relay) services["relay"] = relay.service;
-  if (init.checksReachability) services["autoNAT"] = autoNAT();
+  const autonat = new Autonat({
+    isServer: init.checksOthers,
+    ...init.onReached ? { onAnswer: init.onReached } : {},
+  });
+  services["autoNAT"] = autonat.service();
   if (init.mapsPort) services["upnp"] = (await import("./upnp.ts")).mapPorts();
   return {
-    ...holePunch ? { dialFrom: (address) => holePunch.dialFrom(address) } : {},
+    ...holePunch
+      ? {
+        dialFrom: (address) => autonat.isDialled(address) ? undefined : holePunch.dialFrom(address),
+      }
+      : {},
     ...relay ? { gater: relay.gater } : {},
     transports: init.usesRelays ? [circuitRelayTransport()] : [],
     services: services as NonNullable<SwarmExtras["services"]>,
