@@ -12,6 +12,7 @@ import {
   type Doors,
   droppedCounts,
   type NetworkInput,
+  networkUses,
   watchedListeners,
 } from "./assembly/mod.ts";
 import { type Config, parseLogFilter, type ResolvedConfig } from "./config/mod.ts";
@@ -207,11 +208,9 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
     ...{ daemon: state, health, geolocation, systemInfo, events, subscriptions },
-    ...{ peers: network.peers, links: network.links, libraries, jobs, fileCopy, sharing },
-    ...{ traffic: network.monitor, linkReports: network.reports },
-    ...{ plugins, invitations: outside.invitations, pageCodes: sessions },
-    dht: () => network.stack?.dht,
-    pubsub: () => network.stack?.pubsub,
+    ...{ ...networkUses(network), libraries, jobs, fileCopy, sharing, plugins },
+    ...{ traffic: network.monitor, linkReports: network.reports, pageCodes: sessions },
+    ...{ invitations: outside.invitations, forwards: outside.forwards },
     instances: () => listInstances(dirs.root),
     listOperations: () => registry.list(),
   };

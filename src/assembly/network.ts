@@ -34,6 +34,7 @@ import {
   versionInfo,
 } from "../system/mod.ts";
 import type { P2pdServer } from "../p2pd/mod.ts";
+import type { Components } from "../operations/mod.ts";
 import type * as P2pdParts from "./p2pd_parts.ts";
 import type { P2pdStack } from "./p2pd_stack.ts";
 import { libp2pMetrics } from "./libp2p_metrics.ts";
@@ -128,6 +129,22 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
       geoExchange.setSharing(next.geolocation.share);
       input.geolocation.setUrl(next.geolocation.url);
     },
+  };
+}
+
+/** What operations use of the network. Without relays nothing is found out about reachability. */
+export function networkUses(
+  { peers, links, stack }: NetworkParts,
+): Pick<Components, "peers" | "links" | "dht" | "pubsub" | "reach"> {
+  return {
+    ...{ peers, links },
+    dht: () => stack?.dht,
+    pubsub: () => stack?.pubsub,
+    reach: () => ({
+      reachability: stack?.reachability?.state ?? "unknown",
+      relays: stack?.relays,
+      guests: stack?.guests(),
+    }),
   };
 }
 

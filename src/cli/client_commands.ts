@@ -1,5 +1,6 @@
 import type { ClientCall, ClientCommandName, CommandContext } from "./command_context.ts";
 import { PLUGIN_COMMANDS } from "./plugin_commands.ts";
+import { REACH_COMMANDS } from "./reach_commands.ts";
 
 type Run = (context: CommandContext, call: ClientCall) => Promise<number>;
 
@@ -56,6 +57,7 @@ const COMMANDS: Readonly<Record<Exclude<ClientCommandName, "complete">, Run>> = 
   bugreport: async (context, { options }) =>
     await (await import("./commands/bugreport.ts")).bugreport(context, options),
   ...PLUGIN_COMMANDS,
+  ...REACH_COMMANDS,
   doctor: async (context) => await (await import("./doctor/mod.ts")).doctor(context),
 };
 

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { ClientCommandName, CommandOptions } from "./command_context.ts";
 import { addPluginCommands } from "./plugin_program.ts";
+import { addReachCommands } from "./reach_program.ts";
 
 /** Runs one command. */
 export type RunClient = (
@@ -117,6 +118,7 @@ export function addClientCommands(program: Command, run: RunClient): void {
     ],
   }, (args, options) => run("files copy", args, options));
   addPluginCommands(program, run);
+  addReachCommands(program, run);
   program.command("completions").description("a script that completes commands in a shell")
     .argument("<shell>", "bash, zsh or fish")
     .action(async (shell: string) => await run("completions", [shell], {}));

@@ -41,7 +41,17 @@ export type ClientCommandName =
   | "bugreport"
   | "completions"
   | "complete"
-  | PluginCommandName;
+  | PluginCommandName
+  | ReachCommandName;
+
+/** Those about DHT, pubsub, relays and forwarded ports. */
+export type ReachCommandName =
+  | `dht ${"put" | "get" | "find-peer" | "provide" | "find-providers"}`
+  | `pubsub ${"topics" | "publish" | "subscribe"}`
+  | `relay ${"status" | "reserve" | "release"}`
+  | "listen"
+  | "forward"
+  | `forward ${"list" | "close"}`;
 
 /** Those about trust, policies, webhooks and plugins. */
 export type PluginCommandName =
@@ -87,7 +97,7 @@ export interface MachineParts {
   isLocked(dirs: DataDirs): Promise<boolean>;
   readPid(dirs: DataDirs): Promise<number | undefined>;
   listInstances(root: string): Promise<readonly KnownInstance[]>;
-  startInBackground(flags: GlobalFlags, dirs: DataDirs): StartedDaemon;
+  startInBackground(flags: GlobalFlags, dirs: DataDirs): Promise<StartedDaemon>;
   /**
    * Where the daemon listens by its configuration.
    *

@@ -80,10 +80,11 @@ export async function runCli(
   // Flags of another syntax, which the parser below would take for its own.
   if (args[0] === "p2pd") return await actions.p2pd(args.slice(1));
   let code: number = EXIT.ok;
-  const program = createProgram(actions, output, (outcome) => code = outcome);
   const format = formatOf(args);
   try {
-    await program.parseAsync(withItemVersion(args), { from: "user" });
+    const words = withItemVersion(args);
+    const program = createProgram(actions, output, (outcome) => code = outcome, words);
+    await program.parseAsync(words, { from: "user" });
     return code;
   } catch (failure) {
     if (failure instanceof VersionRequest) return await actions.version(format);
@@ -119,6 +120,7 @@ export function createProgram(
   actions: CliActions,
   output: Output,
   finish: (code: number) => void,
+  args?: readonly string[],
 ): Command {
   const program = new Command("almenad");
   program
@@ -155,15 +157,14 @@ export function createProgram(
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })
     .addHelpText("after", HELP);
+  if (args && isPlainRun(program, args)) {
+    return program.action(async () => finish(await actions.run(program.opts())));
+  }
   addRunCommands(program, actions, finish);
   addLibraryHarness(program, actions, finish);
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
-  addClientCommands(program, async (name, args, options) => {
-    if (name === "start" && options["foreground"]) finish(await actions.run(program.opts()));
-    else if (name === "complete") finish(await actions.complete(args, program));
-    else finish(await actions.client({ name, args, options }, program.opts()));
-  });
+  addClients(program, actions, finish);
   // Last, because commands inherit what is set before they are added.
   program.allowExcessArguments().helpCommand(true).action(async () => {
     if (program.args.length === 0) return finish(await actions.run(program.opts()));
@@ -173,9 +174,23 @@ export function createProgram(
   return program;
 }
 
+// Flags alone run the daemon, which then starts without the making of some fifty commands.
+function isPlainRun(program: Command, args: readonly string[]): boolean {
+  const { operands, unknown } = program.parseOptions([...args]);
+  return operands.length === 0 && unknown.length === 0;
+}
+
 // Commander guesses what a wrong command was meant to be only where no command is also an action.
 function refuseCommand(program: Command): never {
   return (program as unknown as { unknownCommand(): never }).unknownCommand();
+}
+
+function addClients(program: Command, actions: CliActions, finish: (code: number) => void) {
+  addClientCommands(program, async (name, args, options) => {
+    if (name === "start" && options["foreground"]) finish(await actions.run(program.opts()));
+    else if (name === "complete") finish(await actions.complete(args, program));
+    else finish(await actions.client({ name, args, options }, program.opts()));
+  });
 }
 
 function addRunCommands(program: Command, actions: CliActions, finish: (code: number) => void) {

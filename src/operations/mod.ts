@@ -6,6 +6,7 @@ import { geolocation, ping, status, systemInfo, version } from "./core.ts";
 import { dhtFindPeer, dhtFindProviders, dhtGet, dhtProvide, dhtPut } from "./dht.ts";
 import { events, eventSubscriptions, eventTypes, logs } from "./events.ts";
 import { copyFiles } from "./files.ts";
+import { closeForward, forwardDial, forwardListen, listForwards } from "./forward.ts";
 import { listInstances } from "./instances.ts";
 import { cancelJob, listJobs, watchJobs } from "./jobs.ts";
 import {
@@ -55,6 +56,7 @@ import {
 } from "./trust.ts";
 import { connectPeer, disconnectPeer, listPeers, networkStatus, pingPeer } from "./network.ts";
 import { pubsubPublish, pubsubSubscribe, pubsubTopics } from "./pubsub.ts";
+import { relayStatus, releaseRelay, reserveRelay } from "./relay.ts";
 
 import {
   addItem,
@@ -105,6 +107,13 @@ export const operations = [
   pubsubPublish,
   pubsubTopics,
   pubsubSubscribe,
+  relayStatus,
+  reserveRelay,
+  releaseRelay,
+  forwardListen,
+  forwardDial,
+  listForwards,
+  closeForward,
   listLibraries,
   createLibrary,
   openLibrary,

@@ -65,8 +65,8 @@ export class Downloader {
   #failure: unknown;
   readonly #meter: ProgressMeter;
   #lastProgress: number;
-  #rounds = 0;
   #progress: DownloadProgress | undefined;
+  #rounds = 0;
 
   constructor(components: DownloaderComponents, init: DownloaderInit) {
     this.#components = components;

@@ -113,7 +113,9 @@ export class Sharing implements Service {
   /** Peers' newest items and our own, also those that only exist here. */
   async items(): Promise<ListedItem[]> {
     const { local, blocked, resumption } = this.#open();
+    const waiting = resumption.waiting().map(({ want }) => want.id);
     return await mergeItems({
+      busy: [...this.#gate.list().map(({ id }) => id), ...waiting],
       local: local.list(),
       remote: this.peers.all(),
       catalog: this.#components.catalog,

@@ -8,6 +8,7 @@ const RANKS: Readonly<Record<string, number>> = {
   config: 1,
   system: 1,
   network: 1,
+  forward: 2,
   library: 2,
   p2pd: 2,
   plugins: 2,

@@ -160,6 +160,22 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   "pubsub.publish": { input: () => ({ topic: "example", data: "hello" }) },
   "pubsub.topics": NONE,
   "pubsub.subscribe": { input: () => ({ topic: "example" }) },
+  "network.relay_status": NONE,
+  "network.relay_reserve": { input: () => ({ relay: `/ip4/127.0.0.1/tcp/9/p2p/${PEER}` }) },
+  "network.relay_release": { input: () => ({ relay: PEER }) },
+  "forward.list": NONE,
+  "forward.listen": {
+    input: (_world, n) => ({ service: `service-${n}`, target: "127.0.0.1:9", keep: true }),
+    varies: ["service"],
+  },
+  "forward.dial": { input: () => ({ peer: PEER, service: "web" }), varies: ["listen"] },
+  "forward.close": {
+    input: async ({ call }, n) => {
+      await call("forward.listen", { service: `closed-${n}`, target: "9" });
+      return { name: `closed-${n}` };
+    },
+    varies: ["closed"],
+  },
   "trust.list": NONE,
   "trust.pending": NONE,
   "trust.request": { input: () => ({ peer: PEER, justification: "it is me" }) },

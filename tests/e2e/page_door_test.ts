@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import { withDeadline } from "../../src/core/mod.ts";
 import { type DaemonProcess, runAlmenad, startDaemon } from "../support/daemon.ts";
 import { LineProcess } from "../support/line_process.ts";
@@ -162,18 +163,19 @@ Deno.test("wrong, used and malformed codes get one plain answer, a guesser gets 
   assert.equal((await ask(address, "PUT", SESSION)).status, 405);
 });
 
-Deno.test("10,000 codes take no room, and the newest of them work", async () => {
+Deno.test("thousands of codes take no room, and the newest of them work", async () => {
+  const batches = process.env["ALMENAD_FULL"] === "1" ? 100 : 20;
   await using daemon = await startDaemon();
   const { ControlClient } = await import("../support/control_client.ts");
   using client = await ControlClient.connect(`${daemon.dataDir}/daemon/daemon.sock`);
   const one = { Action: { method: "action:page.code.input.v1", payload: {} } };
   const codes: string[] = [];
-  for (let round = 0; round < 100; round++) {
+  for (let round = 0; round < batches; round++) {
     const { Batch: answers } = await client.ask({ Batch: Array(100).fill(one) }, 20_000);
     const values = answers as { JsonOk: { code: string } }[];
     codes.push(...values.map(({ JsonOk }) => JsonOk.code));
   }
-  assert.equal(new Set(codes).size, 10_000);
+  assert.equal(new Set(codes).size, batches * 100);
   const { rest_addr: address } = daemon.ready;
   assert.equal((await post(daemon, SESSION, {}, { code: codes.at(-17) })).status, 401);
   for (const code of codes.slice(-16)) await signIn(address, code);

@@ -23,10 +23,8 @@ import { waitFor } from "./wait.ts";
 export const IMAGES = fileURLToPath(new URL("../../docs/images/", import.meta.url));
 const MIB = 1_024 * 1_024;
 /** Slow enough that there is something to see. */
-const SLOWLY = `[geolocation]\nurl = "http://127.0.0.1:9/"\n[library]\nupload_limit = ${
-  1.5 * MIB
-}\n`;
-const ITEMS = [["winter-photos", 96], ["field-recordings", 48], ["atlas", 4]] as const;
+const SLOWLY = `[geolocation]\nurl = "http://127.0.0.1:9/"\n[library]\nupload_limit = ${4 * MIB}\n`;
+const ITEMS = [["winter-photos", 224], ["field-recordings", 160], ["atlas", 4]] as const;
 const WINDOW = { width: 1_200, height: 780 };
 
 /** Makes all of them; gives their names. */

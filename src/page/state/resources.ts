@@ -5,18 +5,12 @@ import { Resource, type ResourceInit } from "./resource.ts";
 
 type Answer<Name> = OutputOf<"query", Name>;
 
-/** What is told of how others reach this machine. */
-export type Reach = Answer<"network.status"> & {
-  readonly reachability?: "direct" | "relayed" | "unknown";
-  readonly reachability_reason?: string;
-};
-
 /** What the page keeps fresh. */
 export interface Resources {
   readonly status: Resource<Answer<"core.status">>;
   readonly version: Resource<Answer<"core.version">>;
   readonly peers: Resource<Answer<"network.peers">>;
-  readonly reach: Resource<Reach>;
+  readonly reach: Resource<Answer<"network.status">>;
   readonly transfers: Resource<Answer<"library.transfers">>;
   readonly links: Resource<Answer<"network.links">>;
   readonly health: Resource<Answer<"core.health">>;
@@ -45,7 +39,7 @@ export function createResources(calls: Calls, isAwake: () => boolean): Resources
     }),
     peers: kept((signal) => calls.query("network.peers", {}, signal), live),
     links: kept((signal) => calls.query("network.links", {}, signal), { ...live, restMs: 4_000 }),
-    reach: kept<Reach>((signal) => calls.query("network.status", {}, signal), calm),
+    reach: kept((signal) => calls.query("network.status", {}, signal), calm),
     items: kept((signal) => calls.query("library.items", {}, signal), live),
     transfers: kept((signal) => calls.query("library.transfers", {}, signal), live),
     pending: kept((signal) => calls.query("trust.pending", {}, signal), calm),

@@ -134,16 +134,16 @@ function Addresses({ status }: { status: Status }): View {
 
 function Reachability({ status }: { status: Status }): View {
   const { data } = useResource(useApp().resources.reach);
-  const told = data?.reachability;
-  const [tone, word, why] = told === "direct"
+  const isRelayedOnly = (data?.relay_addresses.length ?? 0) > 0 || status.p2p_addrs.some(isRelayed);
+  const [tone, word, why] = data?.reachability === "public"
     ? ["good", "direct", "Other machines reach this one without help."]
-    : told === "relayed" || (!told && status.p2p_addrs.some(isRelayed))
+    : isRelayedOnly
     ? ["accent", "relayed", "Machines outside reach this one through a relay."]
     : ["plain", "unknown", unknownText(status.p2p_addrs)];
   return html`
     <p class="reach">
       <${Badge} tone=${tone}>${word}<//>
-        <span>${data?.reachability_reason || why}</span></p>
+        <span>${why}</span></p>
   `;
 }
 

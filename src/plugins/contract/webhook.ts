@@ -7,6 +7,13 @@ export interface WebhookManager {
   stats(): WebhookStats;
   /** Sends one event now and tells what came of it; optional. @throws when off. */
   test?(): Promise<WebhookTest>;
+  /**
+   * Sends what waits and ends; called once every plugin has ended, so that their last events go out
+   * as well.
+   *
+   * @param timeoutMs What is left of the time to end, in milliseconds.
+   */
+  close?(timeoutMs: number): Promise<void>;
   /** Where events go; empty when off; optional. */
   url?(): string;
 }

@@ -3,7 +3,7 @@ import { checkPeerId } from "../peer_names.ts";
 import type { Daemon, PeerRef, PolicyEventType, PolicyRunner } from "../plugin.ts";
 import type { CompiledPolicy, CompiledRule } from "./document.ts";
 import { Effects } from "./effects.ts";
-import type { Variables } from "./expression.ts";
+import { EvalBudget, type Variables } from "./expression.ts";
 import { Members, type PolicyMember } from "./members.ts";
 import { ShadowLog } from "./shadow_log.ts";
 
@@ -137,10 +137,11 @@ export class Runner implements PolicyRunner {
   evaluateActions(event: PolicyEventType, context: Readonly<Record<string, unknown>>): void {
     const peerId = typeof context["peer_id"] === "string" ? context["peer_id"] : undefined;
     const variables = { ...this.#variables(peerId), ...context } as Variables;
+    const budget = new EvalBudget();
     for (const rule of this.#rulesOf.get(event) ?? []) {
       try {
-        if (!rule.condition(variables) || this.isShadow) continue;
-        for (const action of rule.actions) this.#effects.run(rule, action, peerId);
+        if (!rule.condition(variables, budget) || this.isShadow) continue;
+        for (const action of rule.actions) this.#effects.run(rule, action, { peerId, budget });
       } catch (error) {
         this.#failed(rule.name, error);
       }
@@ -204,9 +205,10 @@ export class Runner implements PolicyRunner {
       ...{ allowed, rule, match, reason, values },
     });
     if (this.#effects.isOut(question.peerId)) return verdict(false, "", "", "evicted a moment ago");
+    const budget = new EvalBudget();
     for (const rule of this.#rulesOf.get(question.event) ?? []) {
       try {
-        if (!rule.condition(values)) continue;
+        if (!rule.condition(values, budget)) continue;
       } catch (error) {
         if (hasEffects) this.#failed(rule.name, error);
         if (!policy.failClosed) continue;
@@ -216,7 +218,8 @@ export class Runner implements PolicyRunner {
         if (action.type === "allow" || action.type === "deny") {
           return verdict(action.type === "allow", rule.name, rule.match, "the rule matches");
         }
-        if (hasEffects && !this.isShadow) this.#effects.run(rule, action, question.peerId);
+        if (!hasEffects || this.isShadow) continue;
+        this.#effects.run(rule, action, { peerId: question.peerId, budget });
       }
     }
     return verdict(policy.defaultAllows, "", "", "no rule decides; the default holds");

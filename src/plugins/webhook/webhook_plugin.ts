@@ -64,15 +64,18 @@ export class WebhookPlugin implements Plugin, WebhookManager {
     this.#end = () => events.cancel();
     daemon.background("hand events to the webhook", async () => {
       for await (const event of events) this.#delivery?.push(event);
+      await this.#delivery?.drain(LAST_DRAIN_MS); // nobody called close()
     });
     daemon.registerWebhookManager(this);
   }
 
-  async shutdown(): Promise<void> {
-    await Promise.resolve(); // events of this very turn still count
-    await new Promise((resolve) => setTimeout(resolve, 0));
+  /** Plugins that end later may still have something to say; {@link close} ends the delivery. */
+  shutdown(): void {}
+
+  async close(timeoutMs: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0)); // events of this very turn still count
     this.#end?.();
-    await this.#delivery?.drain(LAST_DRAIN_MS);
+    await this.#delivery?.drain(Math.min(timeoutMs, LAST_DRAIN_MS));
     this.#delivery = undefined;
   }
 

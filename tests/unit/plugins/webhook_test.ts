@@ -70,7 +70,7 @@ async function startPlugin(
   await plugin.init(daemon);
   assert.equal(registered, plugin);
   const publish = (n = 0) => events.publishOpen("test.event", { n });
-  return { plugin, publish, [Symbol.asyncDispose]: () => plugin.shutdown() };
+  return { plugin, publish, [Symbol.asyncDispose]: () => plugin.close(5_000) };
 }
 
 Deno.test("Webhook posts topic, node, time and data, signed", async () => {
@@ -144,7 +144,9 @@ Deno.test("Webhook tries 3 times on 5xx and on no answer, once on 4xx and redire
 
 Deno.test("Webhook gives up on a receiver that never answers, or byte by byte", async () => {
   const slow = (socket: Socket) => {
-    const timer = setInterval(() => socket.write("H"), 50);
+    const head = `HTTP/1.1 200 OK\r\nX-Slow: ${"a".repeat(1_000)}`;
+    let sent = 0;
+    const timer = setInterval(() => socket.write(head[sent++] ?? ""), 20);
     socket.on("close", () => clearInterval(timer));
   };
   for (const answer of [() => undefined, slow]) {
@@ -252,7 +254,21 @@ Deno.test("checkUrl() and addressOf() lead to no link-local or metadata address"
     "http://[::ffff:169.254.169.254]/",
     "http://[64:ff9b::a9fe:a9fe]/",
     "http://[2002:a9fe:a9fe::]/",
+    "http://[64:ff9b:1::a9fe:a9fe]/",
+    "http://[64:ff9b:1:a9fe:a9:fe00::]/",
+    "http://[64:ff9b:1:a9:fe:a9fe::]/",
+    "http://[64:ff9b:1::a9:fea9:fe00:0]/",
+    "http://[::ffff:0:a9fe:a9fe]/",
+    "http://[::169.254.169.254]/",
+    "http://[2001:0:4136:e378:8000:63bf:5601:5601]/",
+    "http://[2001:db8::5efe:a9fe:a9fe]/",
+    "http://[2001:db8::200:5efe:a9fe:a9fe]/",
     "http://[fd00:ec2::254]/",
+    "http://[fd20:ce::254]/",
+    "http://168.63.129.16/",
+    "http://169.254.169.254./",
+    "http://[::ffff:0.0.0.0]/",
+    "http://0/",
     "http://100.100.100.200/",
     "http://metadata.google.internal/",
     "http://METADATA.google.internal./",
@@ -261,7 +277,17 @@ Deno.test("checkUrl() and addressOf() lead to no link-local or metadata address"
     "http://me:word@example.org/",
   ];
   for (const url of refused) assert.throws(() => checkUrl(url), { code: "invalid_argument" }, url);
-  for (const url of ["http://127.0.0.1:9/", "https://example.org/x?y", "http://[::1]/"]) {
+  const allowed = [
+    "http://127.0.0.1:9/",
+    "https://example.org/x?y",
+    "http://[::1]/",
+    "http://[::ffff:192.0.2.1]/",
+    "http://[64:ff9b::c000:201]/",
+    "http://[2002:c000:201::]/",
+    "http://[2001:db8::a9fe:a9fe]/",
+    "http://192.168.1.1/",
+  ];
+  for (const url of allowed) {
     checkUrl(url);
   }
   const url = checkUrl("http://rebound.example/");
