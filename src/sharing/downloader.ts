@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { DaemonError, logger, messageOf, pause } from "../core/mod.ts";
 import type { Clock } from "../core/mod.ts";
 import { BufferPool } from "./buffer_pool.ts";
@@ -8,6 +7,7 @@ import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import { PeerRefusal } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
+import { HashThread } from "./hash_thread.ts";
 import { HolderSearch } from "./holder_search.ts";
 import { isGone } from "./holdings.ts";
 import type { PeerClient } from "./peer_client.ts";
@@ -19,6 +19,8 @@ import { fetchWholeFile } from "./whole_file.ts";
 export const TICK_MS = 300;
 /** Without any peer for so long, a round counts as failed; there are three, longer than a cut of a minute. */
 export const ROUND_WAIT_MS = 40_000;
+/** Chunks below this size get a buffer of their own. */
+const SMALL_BYTES = 1_048_576;
 /** Chunk buffers kept for their next use. */
 const KEPT_BUFFERS = 4;
 
@@ -57,13 +59,14 @@ export class Downloader {
   readonly #record: DownloadRecord;
   readonly #totalBytes: number;
   readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
+  readonly #hashes = new HashThread();
   #doneBytes: number;
   #wake: () => void = () => undefined;
   #failure: unknown;
   readonly #meter: ProgressMeter;
   #lastProgress: number;
-  #rounds = 0;
   #progress: DownloadProgress | undefined;
+  #rounds = 0;
 
   constructor(components: DownloaderComponents, init: DownloaderInit) {
     this.#components = components;
@@ -119,6 +122,7 @@ export class Downloader {
     } finally {
       abort.abort();
       await Promise.all([...this.#tasks, ticking]);
+      await this.#hashes.end();
     }
     this.#tell();
   }
@@ -172,36 +176,37 @@ export class Downloader {
     const abort = new AbortController();
     const flying = this.#flying.get(chunk) ?? new Map<string, AbortController>();
     this.#flying.set(chunk, flying.set(peerId, abort));
-    const buffer = this.#buffers.take();
     try {
-      const bytes = buffer.subarray(0, chunk.length);
       const both = AbortSignal.any([signal, abort.signal]);
-      const isGood = await this.#fetchBytes(chunk, peerId, bytes, both);
-      if (isGood && !abort.signal.aborted) await this.#keep(chunk, peerId, bytes);
+      const bytes = await this.#fetchBytes(chunk, peerId, both);
+      if (bytes && !abort.signal.aborted) {
+        await this.#keep(chunk, peerId, bytes.subarray(0, chunk.length));
+      }
+      if (bytes) this.#buffers.give(bytes);
     } finally {
-      this.#buffers.give(buffer);
       flying.delete(peerId);
       if (flying.size === 0) this.#flying.delete(chunk);
     }
   }
 
-  // Hashed part by part while it comes: the bytes are still in the processor's cache then.
+  // Whatever goes wrong on the way, the buffer is left to the collector: something may still fill it.
   async #fetchBytes(
     chunk: Chunk,
     peerId: string,
-    bytes: Uint8Array,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { manifest } = this.#init;
     const entry = manifest.files[chunk.file];
-    if (!entry) return false;
+    if (!entry) return undefined;
     try {
-      const hash = createHash("sha256");
+      const buffer = chunk.length < SMALL_BYTES
+        ? new Uint8Array(chunk.length)
+        : this.#buffers.take();
       const place = { id: manifest.id, path: entry.path, offset: chunk.chunk * CHUNK_BYTES };
-      await this.#components.client.fetchChunk(peerId, place, bytes, signal, (part) => {
-        hash.update(part);
-      });
-      if (hash.digest("hex") === entry.chunks[chunk.chunk]) return true;
+      const wanted = buffer.subarray(0, chunk.length);
+      await this.#components.client.fetchChunk(peerId, place, wanted, signal);
+      const { hash, bytes } = await this.#hashes.hash(buffer, chunk.length);
+      if (hash === entry.chunks[chunk.chunk]) return bytes;
       this.#components.onBadChunk?.(peerId);
       throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
     } catch (error) {
@@ -210,7 +215,7 @@ export class Downloader {
       if (!isOurs) this.#record.failed(peerId, messageOf(error));
       this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
       if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
-      return false;
+      return undefined;
     }
   }
 

@@ -2,24 +2,26 @@
 import { join } from "node:path";
 import process from "node:process";
 import * as z from "zod";
-import { DaemonError } from "../core/mod.ts";
+import { DaemonError, once } from "../core/mod.ts";
 import { type Files, readWhole, replaceFile } from "./files.ts";
 import { INTENT, INTENT_TEMP } from "./names.ts";
 
-const Version = z.string().max(256).nullable();
-const IntentJson = z.object({
-  schema: z.literal(1),
-  state: z.enum(["None", "Installing", "Updating", "Uninstalling"]),
-  phase: z.enum(["unpack", "swap"]).nullable(),
-  from_version: Version,
-  to_version: Version,
-  installed_version: Version,
-  started_at: z.string().nullable(),
-  pid: z.number().int().nullable(),
-});
+const Version = once(() => z.string().max(256).nullable());
+const IntentJson = once(() =>
+  z.object({
+    schema: z.literal(1),
+    state: z.enum(["None", "Installing", "Updating", "Uninstalling"]),
+    phase: z.enum(["unpack", "swap"]).nullable(),
+    from_version: Version(),
+    to_version: Version(),
+    installed_version: Version(),
+    started_at: z.string().nullable(),
+    pid: z.number().int().nullable(),
+  })
+);
 
 /** What an item's folder is about to go through. */
-export type Intent = Readonly<z.output<typeof IntentJson>>;
+export type Intent = Readonly<z.output<ReturnType<typeof IntentJson>>>;
 
 const MAX_INTENT_BYTES = 65_536;
 
@@ -60,7 +62,7 @@ export async function readIntent(files: Files, root: string): Promise<Intent | u
     return undefined;
   }
   try {
-    return IntentJson.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+    return IntentJson().parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
     throw unreadable(path, "it holds something else than an intent", cause);
   }

@@ -11,6 +11,8 @@ import { MAX_FILES } from "./scanner.ts";
 import { inSlices, turn } from "./slices.ts";
 
 const PIECE_CHARACTERS = 65_536;
+/** Bytes that are looked at between two looks at the clock. */
+const READ_BYTES = 8_192;
 /** Longest entry of a list; a manifest has one a file. */
 const MAX_ENTRY_BYTES = 8 * 1_024 * 1_024;
 
@@ -77,7 +79,7 @@ export async function readListMessage(
   const splitter = new EntrySplitter(take);
   let until = performance.now() + 4;
   while (left > 0) {
-    const part = await reader.part(Math.min(left, PIECE_CHARACTERS), signal);
+    const part = await reader.part(Math.min(left, READ_BYTES), signal);
     left -= part.byteLength;
     splitter.push(part);
     if (performance.now() < until) continue;

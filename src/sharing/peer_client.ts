@@ -61,7 +61,7 @@ export class PeerClient {
     const games: Game[] = [];
     await this.#ask(peerId, { ListGames: {} }, deadline, async (reader) => {
       const rest = await readListMessage(reader, deadline, (entry) => {
-        const game = GameJson.safeParse(entry);
+        const game = GameJson().safeParse(entry);
         if (game.success) games.push(game.data);
         if (games.length > MAX_LISTED_GAMES) throw broken("it lists too many items");
       });

@@ -1,26 +1,30 @@
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
-import { logger, messageOf, systemCode, writeDurably } from "../core/mod.ts";
+import { logger, messageOf, once, systemCode, writeDurably } from "../core/mod.ts";
 import { isItemId } from "./names.ts";
 
 /** Downloads that are remembered; more are fetched all the same, and do not go on by themselves. */
 export const MAX_WANTED = 4_096;
 
-const WantJson = z.object({
-  id: z.string().refine(isItemId),
-  version: z.string().max(256),
-  install: z.boolean(),
-  /** How often it was tried to install it once it was fetched. */
-  installs: z.number().int().min(0),
-  since: z.number(),
-  size: z.number(),
-  chunks: z.number(),
-});
-const WantedJson = z.object({ dir: z.string(), wanted: z.array(WantJson).max(MAX_WANTED) });
+const WantJson = once(() =>
+  z.object({
+    id: z.string().refine(isItemId),
+    version: z.string().max(256),
+    install: z.boolean(),
+    /** How often it was tried to install it once it was fetched. */
+    installs: z.number().int().min(0),
+    since: z.number(),
+    size: z.number(),
+    chunks: z.number(),
+  })
+);
+const WantedJson = once(() =>
+  z.object({ dir: z.string(), wanted: z.array(WantJson()).max(MAX_WANTED) })
+);
 const log = logger("sharing");
 
 /** An item that shall be here, and was not when this was written. */
-export type Want = Readonly<z.output<typeof WantJson>>;
+export type Want = Readonly<z.output<ReturnType<typeof WantJson>>>;
 
 /**
  * Downloads that were begun and not ended, on disk: what a kill interrupts goes on at the next start.
@@ -41,7 +45,7 @@ export class WantedFile {
   static async open(path: string, dir: string): Promise<WantedFile> {
     const file = new WantedFile(path, dir);
     try {
-      const read = WantedJson.parse(JSON.parse(await readFile(path, "utf8")));
+      const read = WantedJson().parse(JSON.parse(await readFile(path, "utf8")));
       if (read.dir === dir) { for (const want of read.wanted) file.#wanted.set(want.id, want); }
     } catch (error) {
       const isMissing = systemCode(error) === "ENOENT";

@@ -39,7 +39,7 @@ testWithLibp2p("There is one wire version: every other one is refused (L2)", asy
   }
   // Nor is there anything to negotiate inside: what is not exactly a request is none.
   for (const more of [{ Hello: { version: 1 } }, { Ping: { version: 1 } }, { Ping: {}, v: 2 }]) {
-    assert.equal(RequestJson.safeParse(more).success, false, JSON.stringify(more));
+    assert.equal(RequestJson().safeParse(more).success, false, JSON.stringify(more));
   }
 });
 
