@@ -58,6 +58,7 @@ const FILES_WITHOUT_ALMENAD = [
   "mdns_discovery_test.ts",
   "mdns_hostile_test.ts",
   "package_test.ts",
+  "page_views_test.ts",
   "pkg_test.ts",
   "windows_msi_test.ts",
   "windows_plan_test.ts",
