@@ -73,9 +73,8 @@ import {
   setLibraryDir,
   uninstallItem,
   verifyItem,
-  watchItem,
 } from "./sharing.ts";
-import { listTransfers, watchTransfers } from "./transfers.ts";
+import { listTransfers, watchItem, watchTransfers } from "./transfers.ts";
 
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
