@@ -68,6 +68,7 @@ import {
   watchItem,
 } from "./sharing.ts";
 
+export { describeOperations } from "./catalogue.ts";
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
 export type { EventItem, EventName } from "./event_names.ts";
