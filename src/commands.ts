@@ -23,10 +23,11 @@ import { versionInfo } from "./system/version.ts";
 /** The actions behind the command line. Parts that a command does not need are never loaded. */
 export function createActions(output: Output): CliActions {
   const daemon = () => import("./daemon_commands.ts");
+  const running = () => import("./run_daemon.ts");
   return {
     version: (format) => Promise.resolve(printVersion(output, format)),
-    run: async (flags) => await (await daemon()).runDaemon(output, flags, {}),
-    runAsService: async (flags) => await (await daemon()).runAsService(output, flags),
+    run: async (flags) => await (await running()).runDaemon(output, flags, {}),
+    runAsService: async (flags) => await (await running()).runAsService(output, flags),
     p2pd: async (args) => {
       const { runP2pd } = await import("./p2pd_command.ts");
       return await runP2pd(args, output);

@@ -24,6 +24,7 @@ import {
   OperationRegistry,
   type Service,
   systemClock,
+  WarmUp,
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
 import { type Identity, type Links, loadIdentity } from "./network/mod.ts";
@@ -182,9 +183,8 @@ interface Parts {
 }
 
 function buildParts(options: DaemonOptions, secured: Secured): Parts {
-  const { config, dirs, shutDown } = options;
+  const { config, dirs, shutDown, isNetworked = true } = options;
   const { identity, adminToken, hub, p2pd } = secured;
-  const isNetworked = options.isNetworked ?? true;
   const caps = connectionCaps();
   const metrics = new Metrics();
   const doorNames = ["grpc", "rest", "control"];
@@ -233,6 +233,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     services: [
       ...[...shelf.services, ...outside.services, grpc, rest],
       ...[...isNetworked ? [network.mdns] : [], watchdog, control],
+      new WarmUp({ clock: systemClock }, [() => grpc.warmUp(), () => metrics.load()]),
       ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],
     ...{ state, health, library: { sharing, events, links: network.links } },

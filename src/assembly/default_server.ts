@@ -1,10 +1,9 @@
 /** A daemon inside another program: the same services and doors, without a command line. */
-import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { dataDirs, resolveConfig } from "../config/mod.ts";
-import { DaemonError, messageOf, systemCode } from "../core/mod.ts";
 import { assembleDaemon } from "../daemon.ts";
+import { readIfThere } from "../load_config.ts";
 import type { DaemonState } from "../operations/mod.ts";
 
 /** A daemon that serves. */
@@ -52,14 +51,4 @@ export async function startDefaultServer(
   await service.start();
   const stop = () => service.stop();
   return { state, shutDownAsked: asked.promise, stop, [Symbol.asyncDispose]: stop };
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (cause) {
-    if (systemCode(cause) === "ENOENT") return undefined;
-    const message = `Cannot read ${path}: ${messageOf(cause)}`;
-    throw new DaemonError("permission_denied", message, { cause });
-  }
 }

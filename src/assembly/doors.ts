@@ -48,7 +48,7 @@ export interface Doors {
 export function assembleDoors(input: DoorsInput): Doors {
   const { registry, health } = input;
   const { config } = input.config;
-  const grpc = new GrpcServer({ registry, health, clock: systemClock }, {
+  const grpc = new GrpcServer({ registry, health }, {
     ...grpcListeners(input.config),
     allowRemote: config.allow_remote,
     maxConnections: input.caps.grpc,
@@ -75,7 +75,7 @@ function createRest(input: DoorsInput): RestServer<Components> {
       registry,
       health,
       readAsset,
-      metrics: input.metrics.registry,
+      metrics: input.metrics,
       adminToken,
       streams,
       graphql: (request) => graphql.answer(request),

@@ -1,4 +1,3 @@
-import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import type { Config, ResolvedConfig } from "../config/mod.ts";
 import {
   type EventBus,
@@ -34,6 +33,7 @@ import type { P2pdServer } from "../p2pd/mod.ts";
 import type { Components } from "../operations/mod.ts";
 import type * as P2pdParts from "./p2pd_parts.ts";
 import type { P2pdStack } from "./p2pd_stack.ts";
+import { libp2pMetrics } from "./libp2p_metrics.ts";
 import { OfflineStreams } from "./offline_streams.ts";
 
 /** What the network parts stand on. */
@@ -91,7 +91,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     node: () => swarm.node,
     ownGeo: () => input.geolocation.get(),
     onGeo: (peerId, geo) => peers.geoReceived(peerId, geo),
-    parseGeo: (json): PeerGeo => GeolocationJson.parse(json),
+    parseGeo: (json): PeerGeo => GeolocationJson().parse(json),
   }, { isSharing: config.geolocation.share });
   const ready: Service = {
     name: "swarm-health",
@@ -143,10 +143,7 @@ function createSwarm(
     clock: systemClock,
     peers,
     privateKey: input.identity.privateKey,
-    metrics: prometheusMetrics({
-      registry: input.metrics.registry,
-      collectDefaultMetrics: false,
-    }),
+    metrics: libp2pMetrics(input.metrics),
     onConnected: (peerId) => {
       dialer.connected(peerId);
       countries.connected(peerId);

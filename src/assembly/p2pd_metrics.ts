@@ -3,14 +3,14 @@ import { DaemonError, guard, messageOf, type Metrics, type Service } from "../co
 
 /** The figures of a p2pd over HTTP, `-metricsAddr`: Prometheus text at every path. */
 export class MetricsPort implements Service {
-  readonly name = "metrics";
-  readonly #registry: Metrics["registry"];
+  readonly name = "metrics-port";
+  readonly #metrics: Metrics;
   readonly #address: string;
   #server: Server | undefined;
 
   /** @param init.address `host:port`; the host may be empty. */
-  constructor(components: { registry: Metrics["registry"] }, init: { address: string }) {
-    this.#registry = components.registry;
+  constructor(components: { metrics: Metrics }, init: { address: string }) {
+    this.#metrics = components.metrics;
     this.#address = init.address;
   }
 
@@ -18,8 +18,8 @@ export class MetricsPort implements Service {
     const [, host, port] = /^\[?([^\]]*?)\]?:(\d{1,5})$/.exec(this.#address) ?? [];
     const server = createServer((_request, response) =>
       guard("show metrics", async () => {
-        response.setHeader("content-type", this.#registry.contentType);
-        response.end(await this.#registry.metrics());
+        response.setHeader("content-type", this.#metrics.contentType);
+        response.end(await this.#metrics.metrics());
       })
     );
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -33,6 +33,7 @@ export class MetricsPort implements Service {
       throw new DaemonError("unavailable", message, { cause });
     }
     this.#server = server;
+    guard("load the metrics", () => this.#metrics.load());
   }
 
   stop(): Promise<void> {

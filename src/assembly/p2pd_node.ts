@@ -1,5 +1,4 @@
 /** The p2pd program: a node without discovery, driven over the control protocol alone. */
-import { prometheusMetrics } from "@libp2p/prometheus-metrics";
 import type { PrivateKey } from "@libp2p/interface";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { ConnectionPlaces } from "../api/connection_places.ts";
@@ -16,6 +15,7 @@ import {
 import { isLan, parseBootstrapPeers, PeerBook, Swarm } from "../network/mod.ts";
 import { dhtMode, type Flags, listOf, P2pdServer } from "../p2pd/mod.ts";
 import { DEFAULT_CAPS, fitCaps, openFileLimit, versionInfo } from "../system/mod.ts";
+import { libp2pMetrics } from "./libp2p_metrics.ts";
 import { MetricsPort } from "./p2pd_metrics.ts";
 import { P2pdStack } from "./p2pd_stack.ts";
 
@@ -74,7 +74,7 @@ export function assembleP2pd(input: P2pdNodeInput): P2pdNode {
     stop: () => Promise.resolve(stack.close()),
   };
   const port = flags.metricsAddr
-    ? [new MetricsPort({ registry: metrics.registry }, { address: flags.metricsAddr })]
+    ? [new MetricsPort({ metrics }, { address: flags.metricsAddr })]
     : [];
   return {
     service: new Daemon([datastore, swarm, stack, bootstrap(swarm, flags), ...port, server]),
@@ -98,14 +98,7 @@ function createSwarm(
     clock: systemClock,
     peers,
     privateKey,
-    ...flags.metricsAddr
-      ? {
-        metrics: prometheusMetrics({
-          registry: parts.metrics.registry,
-          collectDefaultMetrics: false,
-        }),
-      }
-      : {},
+    ...flags.metricsAddr ? { metrics: libp2pMetrics(parts.metrics) } : {},
     onConnected: () => undefined,
     onDisconnected: () => undefined,
     onAddressesChanged: () => undefined,

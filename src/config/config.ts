@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { parse, TomlError } from "smol-toml";
 import * as z from "zod";
-import { DaemonError, messageOf } from "../core/mod.ts";
+import { DaemonError, interpretSchemas, messageOf } from "../core/mod.ts";
 import { parseLogFilter } from "./log_filter.ts";
 
 /** gRPC listener of the original; 127.0.0.1 is bound beside it, contract 1.2. */
@@ -12,6 +12,8 @@ export const DEFAULT_REST_ADDR = "127.0.0.1:8080";
 export const DEFAULT_P2P_LISTEN = "/ip4/0.0.0.0/tcp/0,/ip6/::/tcp/0";
 /** JSON form of the online geolocation service, contract 1.1. */
 export const DEFAULT_GEOLOCATION_URL = "https://ipapi.co/json/";
+
+interpretSchemas();
 
 const HostPort = z.string().refine((text) => parseHostPort(text) !== undefined, {
   error: 'expected "host:port", such as 127.0.0.1:8080 or [::1]:50051',
@@ -123,7 +125,7 @@ const ENVIRONMENT: Readonly<Record<string, string>> = {
  * @throws {DaemonError} `invalid_argument`, naming the flag, variable or line and what is expected.
  */
 export function resolveConfig(sources: ConfigSources): ResolvedConfig {
-  const file = parseConfigFile(sources.file ?? "", sources.filePath);
+  const file = sources.file === undefined ? {} : parseConfigFile(sources.file, sources.filePath);
   const env = fromEnvironment(sources.env);
   const flags = Object.fromEntries(
     Object.entries(sources.flags).filter(([, v]) => v !== undefined),
@@ -206,6 +208,7 @@ function fromEnvironment(env: ConfigSources["env"]): Record<string, unknown> {
 }
 
 function checkPart(values: Record<string, unknown>, source: string): void {
+  if (Object.keys(values).length === 0) return;
   const checked = ConfigSchema.partial().safeParse(values);
   if (checked.success) return;
   const [issue] = checked.error.issues;

@@ -32,7 +32,9 @@ export {
 } from "./event_bus.ts";
 export { guard } from "./guard.ts";
 export { Health, type HealthEntry } from "./health.ts";
+export { interpretSchemas } from "./interpret_schemas.ts";
 export { kept } from "./kept.ts";
+export { once } from "./once.ts";
 export { type Line, LineReader } from "./line_reader.ts";
 export {
   type FolderLogger,
@@ -66,3 +68,4 @@ export { Recent, REPLAY_ITEMS, REPLAY_MS } from "./recent.ts";
 export { Daemon, type DaemonInit, type Service } from "./service.ts";
 export { type BackoffInit, backoffMs, pause, withDeadline } from "./time.ts";
 export { releaseWhenClosed } from "./sockets.ts";
+export { WarmUp } from "./warm_up.ts";

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { once } from "./once.ts";
 
 /** Whether an operation concerns the daemon as a whole or one library. */
 export type OperationScope = "core" | "library";
@@ -66,10 +67,18 @@ export type Operation<
   Output extends z.ZodType = z.ZodType,
 > = CallOperation<Components, Input, Output> | StreamOperation<Components, Input, Output>;
 
-type Definition<O, Name> = Omit<O, "kind" | "scope" | "name"> & {
-  readonly name: Name;
-  readonly scope?: OperationScope;
-};
+/** A schema, or what makes it when it is first needed: there are many, and a start needs none. */
+type Lazily<Schema> = Schema | (() => Schema);
+
+interface LazySchemas<Input, Output> {
+  readonly input: Lazily<Input>;
+  readonly output: Lazily<Output>;
+}
+
+type Definition<O, Name, Input, Output> =
+  & Omit<O, "kind" | "scope" | "name" | "input" | "output">
+  & LazySchemas<Input, Output>
+  & { readonly name: Name; readonly scope?: OperationScope };
 
 /** An operation whose name and kind the compiler knows, so that clients can be typed by them. */
 type Named<O, Name, Kind> = Omit<O, "name" | "kind"> & { readonly name: Name; readonly kind: Kind };
@@ -81,9 +90,9 @@ export function query<
   Output extends z.ZodType,
   const Name extends string = string,
 >(
-  definition: Definition<CallOperation<Components, Input, Output>, Name>,
+  definition: Definition<CallOperation<Components, Input, Output>, Name, Input, Output>,
 ): Named<CallOperation<Components, Input, Output>, Name, "query"> {
-  return { scope: "core", ...definition, kind: "query" };
+  return withSchemas({ scope: "core", ...definition, kind: "query" }, definition);
 }
 
 /** Declares an operation that may change something; over HTTP it needs the admin token. */
@@ -93,9 +102,9 @@ export function action<
   Output extends z.ZodType,
   const Name extends string = string,
 >(
-  definition: Definition<CallOperation<Components, Input, Output>, Name>,
+  definition: Definition<CallOperation<Components, Input, Output>, Name, Input, Output>,
 ): Named<CallOperation<Components, Input, Output>, Name, "action"> {
-  return { scope: "core", ...definition, kind: "action" };
+  return withSchemas({ scope: "core", ...definition, kind: "action" }, definition);
 }
 
 /** Declares an operation that answers with many items. */
@@ -105,9 +114,30 @@ export function stream<
   Output extends z.ZodType,
   const Name extends string = string,
 >(
-  definition: Definition<StreamOperation<Components, Input, Output>, Name>,
+  definition: Definition<StreamOperation<Components, Input, Output>, Name, Input, Output>,
 ): Named<StreamOperation<Components, Input, Output>, Name, "stream"> {
-  return { scope: "core", ...definition, kind: "stream" };
+  return withSchemas({ scope: "core", ...definition, kind: "stream" }, definition);
+}
+
+function withSchemas<const O, Input, Output>(
+  operation: O,
+  schemas: LazySchemas<Input, Output>,
+): Omit<O, "input" | "output"> & { readonly input: Input; readonly output: Output } {
+  const input = once(() => made(schemas.input));
+  const output = once(() => made(schemas.output));
+  return {
+    ...operation,
+    get input() {
+      return input();
+    },
+    get output() {
+      return output();
+    },
+  };
+}
+
+function made<Schema>(schema: Lazily<Schema>): Schema {
+  return typeof schema === "function" ? (schema as () => Schema)() : schema;
 }
 
 /**

@@ -2,10 +2,10 @@ import * as z from "zod";
 import { DaemonError, toDaemonError } from "./errors.ts";
 import type { CallContext, CallOperation, Operation } from "./operation.ts";
 import { wireName } from "./operation.ts";
+import { interpretSchemas } from "./interpret_schemas.ts";
 import { withDeadline } from "./time.ts";
 
-// Compiling a schema at its first use costs every start some 10 ms, and a call gains 1 µs by it.
-z.config({ jitless: true });
+interpretSchemas();
 
 /** Told of every finished call. */
 export type CallObserver = (call: {

@@ -2,19 +2,21 @@ import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rm, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
-import { logger, systemCode, writeDurably } from "../core/mod.ts";
+import { logger, once, systemCode, writeDurably } from "../core/mod.ts";
 
-const CopyEntry = z.strictObject({
-  job_id: z.uuid(),
-  library_id: z.string(),
-  request_id: z.string().optional(),
-  message: z.string(),
-  created_at: z.number(),
-  temps: z.array(z.string()),
-});
+const CopyEntry = once(() =>
+  z.strictObject({
+    job_id: z.uuid(),
+    library_id: z.string(),
+    request_id: z.string().optional(),
+    message: z.string(),
+    created_at: z.number(),
+    temps: z.array(z.string()),
+  })
+);
 
 /** A copy that was begun. */
-export type CopyEntry = Readonly<z.output<typeof CopyEntry>>;
+export type CopyEntry = Readonly<z.output<ReturnType<typeof CopyEntry>>>;
 
 /** Names that unfinished copies have, so that a damaged entry cannot make us remove another file. */
 const TEMP_NAME = /^\..*\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/s;
@@ -66,7 +68,7 @@ export class CopyJournal {
   async #read(name: string): Promise<CopyEntry | undefined> {
     const path = join(this.#folder, name);
     try {
-      return CopyEntry.parse(JSON.parse(await readFile(path, "utf8")));
+      return CopyEntry().parse(JSON.parse(await readFile(path, "utf8")));
     } catch (error) {
       log.error("Entry of an unfinished copy is damaged; remove it by hand", { path, error });
       return undefined;

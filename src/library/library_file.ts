@@ -1,24 +1,30 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { DaemonError, messageOf, systemCode, writeDurably } from "../core/mod.ts";
+import { DaemonError, messageOf, once, systemCode, writeDurably } from "../core/mod.ts";
 
-const LocationRecord = z.strictObject({ id: z.string().min(1), path: z.string().min(1) });
-const LibraryRecord = z.strictObject({
-  id: z.string().min(1),
-  name: z.string().min(1),
-  dir: z.string().min(1),
-  is_open: z.boolean(),
-  locations: z.array(LocationRecord),
-});
-const LibrariesJson = z.strictObject({ libraries: z.array(LibraryRecord) });
+const LocationRecord = once(() =>
+  z.strictObject({ id: z.string().min(1), path: z.string().min(1) })
+);
+const LibraryRecord = once(() =>
+  z.strictObject({
+    id: z.string().min(1),
+    name: z.string().min(1),
+    dir: z.string().min(1),
+    is_open: z.boolean(),
+    locations: z.array(LocationRecord()),
+  })
+);
+const LibrariesJson = once(() => z.strictObject({ libraries: z.array(LibraryRecord()) }));
 
 /** A folder that belongs to a library. */
-export type LocationEntry = Readonly<z.output<typeof LocationRecord>>;
+export type LocationEntry = Readonly<z.output<ReturnType<typeof LocationRecord>>>;
 /** A library as it is kept. */
-export type LibraryEntry = Readonly<Omit<z.output<typeof LibraryRecord>, "locations">> & {
-  readonly locations: readonly LocationEntry[];
-};
+export type LibraryEntry =
+  & Readonly<Omit<z.output<ReturnType<typeof LibraryRecord>>, "locations">>
+  & {
+    readonly locations: readonly LocationEntry[];
+  };
 
 /** Largest libraries.json that is read: every library and location at the longest path. */
 const MAX_FILE_BYTES = 16 * 1_024 * 1_024;
@@ -41,7 +47,7 @@ export class LibraryFile {
     try {
       const text = await readFile(this.path, "utf8");
       if (text.length > MAX_FILE_BYTES) throw new RangeError("it is larger than any we write");
-      return checked(LibrariesJson.parse(JSON.parse(text)).libraries);
+      return checked(LibrariesJson().parse(JSON.parse(text)).libraries);
     } catch (cause) {
       if (systemCode(cause) === "ENOENT") return undefined;
       throw this.#damaged(cause);

@@ -6,6 +6,7 @@ export { type BootstrapPeer, Dialer } from "./dialer.ts";
 export type { Dht, Pubsub, Reachability, RelayPlaces } from "./extras.ts";
 export { GeoExchange } from "./geo_exchange.ts";
 export { DamagedIdentityError, type Identity, loadIdentity } from "./identity.ts";
+export { LateMetrics } from "./late_metrics.ts";
 export { Links } from "./links.ts";
 export { MdnsDiscovery } from "./mdns.ts";
 export { PeerBook, type PeerGeo, type PeerSnapshot } from "./peer_book.ts";

@@ -14,6 +14,7 @@ import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./li
 import { muxerInit, type SwarmExtras } from "./swarm_extras.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { gateProtocols } from "./protocol_gate.ts";
+import { collectOwnProtocols } from "./own_entry.ts";
 import { rememberProtocols } from "./protocol_memory.ts";
 import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
@@ -100,6 +101,7 @@ export class Swarm implements Service {
       this.#node = await this.#createNode(listen);
       gateProtocols(this.#node, this.#components.mayUse);
       rememberProtocols(this.#node);
+      collectOwnProtocols(this.#node, this.#components.clock);
       this.#watch(this.#node);
       await this.#node.start();
     } catch (cause) {

@@ -1,25 +1,26 @@
 import * as z from "zod";
-import { query, wireName } from "../core/mod.ts";
+import { once, query, wireName } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
-const JsonSchema = z.record(z.string(), z.unknown());
+const JsonSchema = once(() => z.record(z.string(), z.unknown()));
 
 /** Every operation with its schemas. */
 export const listOperations = query({
   name: "core.operations",
   summary: "Every operation: its name on the wire, scope, input and output as JSON Schema",
-  input: z.strictObject({}),
-  output: z.object({
-    operations: z.array(z.object({
-      method: z.string(),
-      kind: z.enum(["query", "action", "stream"]),
-      scope: z.enum(["core", "library"]),
-      summary: z.string(),
-      positional: z.array(z.string()),
-      input: JsonSchema,
-      output: JsonSchema,
-    })),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      operations: z.array(z.object({
+        method: z.string(),
+        kind: z.enum(["query", "action", "stream"]),
+        scope: z.enum(["core", "library"]),
+        summary: z.string(),
+        positional: z.array(z.string()),
+        input: JsonSchema(),
+        output: JsonSchema(),
+      })),
+    }),
   run: (_input, { listOperations }: Pick<Components, "listOperations">) => ({
     operations: listOperations().map((operation) => ({
       method: wireName(operation),

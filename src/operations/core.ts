@@ -1,9 +1,9 @@
 import * as z from "zod";
-import { query } from "../core/mod.ts";
+import { once, query } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 import { GeolocationOutput, geolocationOutput } from "./schemas.ts";
 
-const NoInput = z.strictObject({});
+const NoInput = once(() => z.strictObject({}));
 
 const PONG = Object.freeze({ message: "pong" as const });
 
@@ -13,7 +13,7 @@ export const ping = query({
   rpc: "Ping",
   summary: 'Answers "pong"',
   input: NoInput,
-  output: z.object({ message: z.literal("pong") }),
+  output: () => z.object({ message: z.literal("pong") }),
   run: () => PONG,
 });
 
@@ -23,12 +23,13 @@ export const version = query({
   rpc: "GetVersion",
   summary: "The version of the running daemon, and what it was built from",
   input: NoInput,
-  output: z.object({
-    version: z.string(),
-    commit: z.string(),
-    build_time: z.string(),
-    runtime: z.string(),
-  }),
+  output: () =>
+    z.object({
+      version: z.string(),
+      commit: z.string(),
+      build_time: z.string(),
+      runtime: z.string(),
+    }),
   run: (_input, { daemon }: Pick<Components, "daemon">) => ({
     version: daemon.version.version,
     commit: daemon.version.commit,
@@ -43,7 +44,7 @@ export const systemInfo = query({
   rpc: "GetSystemInfo",
   summary: "Name and version of the operating system",
   input: NoInput,
-  output: z.object({ os_name: z.string(), os_version: z.string() }),
+  output: () => z.object({ os_name: z.string(), os_version: z.string() }),
   run: async (_input, components: Pick<Components, "systemInfo">) => {
     const { osName, osVersion } = await components.systemInfo();
     return { os_name: osName, os_version: osVersion };
@@ -67,27 +68,28 @@ export const status = query({
   summary: "The daemon's state: version, doors, uptime and what is not well",
   aliases: ["/status", "/api/v1/status"],
   input: NoInput,
-  output: z.object({
-    status: z.enum(["ok", "degraded"]),
-    version: z.string(),
-    grpc_addr: z.string(),
-    rest_addr: z.string(),
-    peer_id: z.string(),
-    uptime_s: z.number(),
-    instance: z.string(),
-    pid: z.number(),
-    data_dir: z.string(),
-    grpc_addrs: z.array(z.string()),
-    p2p_addrs: z.array(z.string()),
-    control_addr: z.string(),
-    health: z.array(z.object({
-      component: z.string(),
-      serving: z.boolean(),
-      problem: z.string(),
-      remedy: z.string(),
-    })),
-    counters: z.record(z.string(), z.number()),
-  }),
+  output: () =>
+    z.object({
+      status: z.enum(["ok", "degraded"]),
+      version: z.string(),
+      grpc_addr: z.string(),
+      rest_addr: z.string(),
+      peer_id: z.string(),
+      uptime_s: z.number(),
+      instance: z.string(),
+      pid: z.number(),
+      data_dir: z.string(),
+      grpc_addrs: z.array(z.string()),
+      p2p_addrs: z.array(z.string()),
+      control_addr: z.string(),
+      health: z.array(z.object({
+        component: z.string(),
+        serving: z.boolean(),
+        problem: z.string(),
+        remedy: z.string(),
+      })),
+      counters: z.record(z.string(), z.number()),
+    }),
   run: (_input, { daemon, health }: Pick<Components, "daemon" | "health">) => ({
     status: health.isReady() ? "ok" as const : "degraded" as const,
     version: daemon.version.version,

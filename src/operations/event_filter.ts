@@ -1,27 +1,31 @@
 /** Which events a subscriber gets, contract 2.5. */
 import { dirname, sep } from "node:path";
 import * as z from "zod";
-import { DaemonError, LOG_LEVELS } from "../core/mod.ts";
+import { DaemonError, LOG_LEVELS, once } from "../core/mod.ts";
 import { EVENT_BODIES, EVENT_NAMES, type EventName, type SpelledEvent } from "./event_names.ts";
 
 /** Which log lines; all fields must hold, null counts as absent. */
-export const LogFilterInput = z.strictObject({
-  library_id: z.string().nullish(),
-  job_id: z.string().nullish(),
-  level: z.string().nullish().describe("this level or worse"),
-  target: z.string().nullish().describe("part of the target"),
-});
+export const LogFilterInput = once(() =>
+  z.strictObject({
+    library_id: z.string().nullish(),
+    job_id: z.string().nullish(),
+    level: z.string().nullish().describe("this level or worse"),
+    target: z.string().nullish().describe("part of the target"),
+  })
+);
 
 /** Which events; all fields must hold, null counts as absent. */
-export const EventFilterInput = LogFilterInput.extend({
-  device_id: z.string().nullish(),
-  resource_type: z.string().nullish(),
-  path_scope: z.string().nullish().describe("a folder"),
-  include_descendants: z.boolean().nullish().describe("whether folders in the folder count"),
-});
+export const EventFilterInput = once(() =>
+  LogFilterInput().extend({
+    device_id: z.string().nullish(),
+    resource_type: z.string().nullish(),
+    path_scope: z.string().nullish().describe("a folder"),
+    include_descendants: z.boolean().nullish().describe("whether folders in the folder count"),
+  })
+);
 
 /** As {@link EventFilterInput}. */
-export type EventFilter = z.output<typeof EventFilterInput>;
+export type EventFilter = z.output<ReturnType<typeof EventFilterInput>>;
 
 type Field = "library_id" | "job_id" | "device_id" | "resource_type";
 
@@ -65,7 +69,7 @@ function canCarry(name: EventName, field: Field | "path"): boolean {
   if (name === "Custom") return true;
   if (name === "ResourceChanged") return ["library_id", "resource_type", "path"].includes(field);
   if (field === "library_id" && name.startsWith("Library")) return true;
-  return field in EVENT_BODIES[name].shape;
+  return field in EVENT_BODIES[name]().shape;
 }
 
 function valueOf({ name, body }: SpelledEvent, field: Field | "path"): unknown {

@@ -3,31 +3,37 @@
  * table that translates, and the only place that knows which fields each kind of event has.
  */
 import * as z from "zod";
-import type { BusEvent } from "../core/mod.ts";
+import { type BusEvent, once } from "../core/mod.ts";
 
-const Device = z.looseObject({ device_id: z.string() });
-const Library = z.looseObject({ id: z.string(), name: z.string() });
-const Location = z.looseObject({ id: z.string(), library_id: z.string(), path: z.string() });
+const Device = once(() => z.looseObject({ device_id: z.string() }));
+const Library = once(() => z.looseObject({ id: z.string(), name: z.string() }));
+const Location = once(() =>
+  z.looseObject({ id: z.string(), library_id: z.string(), path: z.string() })
+);
 
 /** The body of each kind of event. */
 export const EVENT_BODIES = {
-  CoreStarted: z.looseObject({}),
-  CoreShutdown: z.looseObject({}),
-  LogMessage: z.object({
-    timestamp: z.string(),
-    level: z.enum(["trace", "debug", "info", "warn", "error"]),
-    target: z.string(),
-    message: z.string(),
-    job_id: z.string().optional(),
-    library_id: z.string().optional(),
-  }),
-  JobUpdate: z.looseObject({
-    job_id: z.string(),
-    library_id: z.string().optional(),
-    status: z.enum(["Queued", "Running", "Completed", "Failed", "Cancelled"]),
-    progress: z.number().optional(),
-    message: z.string().optional(),
-  }),
+  CoreStarted: once(() => z.looseObject({})),
+  CoreShutdown: once(() => z.looseObject({})),
+  LogMessage: once(() =>
+    z.object({
+      timestamp: z.string(),
+      level: z.enum(["trace", "debug", "info", "warn", "error"]),
+      target: z.string(),
+      message: z.string(),
+      job_id: z.string().optional(),
+      library_id: z.string().optional(),
+    })
+  ),
+  JobUpdate: once(() =>
+    z.looseObject({
+      job_id: z.string(),
+      library_id: z.string().optional(),
+      status: z.enum(["Queued", "Running", "Completed", "Failed", "Cancelled"]),
+      progress: z.number().optional(),
+      message: z.string().optional(),
+    })
+  ),
   LibraryCreated: Library,
   LibraryOpened: Library,
   LibraryClosed: Library,
@@ -40,12 +46,14 @@ export const EVENT_BODIES = {
   PairingRequested: Device,
   PairingCompleted: Device,
   PairingRejected: Device,
-  ResourceChanged: z.looseObject({
-    resource_type: z.string(),
-    resource: z.looseObject({ path: z.string().optional(), library_id: z.string().optional() }),
-  }),
-  ConfigChanged: z.looseObject({ field: z.string() }),
-  Custom: z.object({ event_type: z.string(), data: z.record(z.string(), z.unknown()) }),
+  ResourceChanged: once(() =>
+    z.looseObject({
+      resource_type: z.string(),
+      resource: z.looseObject({ path: z.string().optional(), library_id: z.string().optional() }),
+    })
+  ),
+  ConfigChanged: once(() => z.looseObject({ field: z.string() })),
+  Custom: once(() => z.object({ event_type: z.string(), data: z.record(z.string(), z.unknown()) })),
 } as const;
 
 /** The kind of an event. */
@@ -56,7 +64,9 @@ export const EVENT_NAMES = Object.keys(EVENT_BODIES) as readonly EventName[];
 
 /** One event as it is written outside: its kind, and its body. */
 export type EventItem =
-  | { [Name in EventName]: { [N in Name]: z.output<(typeof EVENT_BODIES)[N]> } }[EventName]
+  | {
+    [Name in EventName]: { [N in Name]: z.output<ReturnType<(typeof EVENT_BODIES)[N]>> };
+  }[EventName]
   | { Lagged: { dropped: number } };
 
 /** An event with the names of outside, before it is written. */

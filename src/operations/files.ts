@@ -12,17 +12,18 @@ export const copyFiles = action({
   scope: "library",
   summary: "Copy or move files and folders, as a job",
   positional: ["sources", "destination"],
-  input: z.strictObject({
-    sources: z.array(z.string()).min(1).max(MAX_SOURCES)
-      .describe("Absolute paths of files and folders"),
-    destination: z.string()
-      .describe("Absolute path: a folder that is there, or the name of the only source's copy"),
-    method: z.enum(["Auto", "Atomic", "Streaming"]).default("Auto")
-      .describe("Auto clones where the file system can; Atomic syncs; Streaming always reads"),
-    move_files: z.boolean().default(false).describe("Remove each source once its copy is safe"),
-    overwrite: z.boolean().default(false).describe("Replace files that have a target's name"),
-  }),
-  output: z.object({ job_id: z.string() }),
+  input: () =>
+    z.strictObject({
+      sources: z.array(z.string()).min(1).max(MAX_SOURCES)
+        .describe("Absolute paths of files and folders"),
+      destination: z.string()
+        .describe("Absolute path: a folder that is there, or the name of the only source's copy"),
+      method: z.enum(["Auto", "Atomic", "Streaming"]).default("Auto")
+        .describe("Auto clones where the file system can; Atomic syncs; Streaming always reads"),
+      move_files: z.boolean().default(false).describe("Remove each source once its copy is safe"),
+      overwrite: z.boolean().default(false).describe("Replace files that have a target's name"),
+    }),
+  output: () => z.object({ job_id: z.string() }),
   run: async (input, { fileCopy }: Pick<Components, "fileCopy">, { libraryId, requestId }) => {
     const { jobId } = await fileCopy.begin({
       sources: input.sources,

@@ -1,38 +1,44 @@
 import { peerIdFromString } from "@libp2p/peer-id";
 import * as z from "zod";
-import { action, DaemonError, query } from "../core/mod.ts";
+import { action, DaemonError, once, query } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
 type Uses = Pick<Components, "forwards" | "links">;
 
-const Service = z.string().regex(/^[A-Za-z0-9][\w.-]{0,63}$/, {
-  error: "expected a name of letters, digits, dots and dashes, at most 64 characters",
-}).describe("Its name, the same on both sides");
-const Address = z.string().min(1).max(256);
-const Keep = z.boolean().default(false).describe("Whether it outlives a restart");
-const Allowed = z.string().max(128).refine(isAllowed, {
-  error: 'expected a peer id, "trusted" or "anyone"',
-});
-const Counts = {
+const Service = once(() =>
+  z.string().regex(/^[A-Za-z0-9][\w.-]{0,63}$/, {
+    error: "expected a name of letters, digits, dots and dashes, at most 64 characters",
+  }).describe("Its name, the same on both sides")
+);
+const Address = once(() => z.string().min(1).max(256));
+const Keep = once(() => z.boolean().default(false).describe("Whether it outlives a restart"));
+const Allowed = once(() =>
+  z.string().max(128).refine(isAllowed, { error: 'expected a peer id, "trusted" or "anyone"' })
+);
+const Counts = once(() => ({
   keep: z.boolean(),
   open: z.number().describe("Connections open now"),
   total: z.number(),
   refused: z.number().describe("Who may not, or found no place"),
   failed: z.number().describe("Whose other end was not reached, or that broke"),
-};
-const Listening = z.object({
-  service: z.string(),
-  target: z.string(),
-  allow: z.array(z.string()),
-  ...Counts,
-});
-const Dialling = z.object({
-  listen: z.string(),
-  peer_id: z.string(),
-  service: z.string(),
-  problem: z.string().describe("Why the last connection failed; empty if it did not"),
-  ...Counts,
-});
+}));
+const Listening = once(() =>
+  z.object({
+    service: z.string(),
+    target: z.string(),
+    allow: z.array(z.string()),
+    ...Counts(),
+  })
+);
+const Dialling = once(() =>
+  z.object({
+    listen: z.string(),
+    peer_id: z.string(),
+    service: z.string(),
+    problem: z.string().describe("Why the last connection failed; empty if it did not"),
+    ...Counts(),
+  })
+);
 
 function isAllowed(who: string): boolean {
   if (who === "trusted" || who === "anyone") return true;
@@ -65,14 +71,15 @@ export const forwardListen = action({
   name: "forward.listen",
   summary: "Let trusted peers reach a TCP port that this machine reaches, by a name",
   positional: ["service", "target"],
-  input: z.strictObject({
-    service: Service,
-    target: Address.describe("Port, or host:port"),
-    allow: z.array(Allowed).min(1).max(256).default(["trusted"])
-      .describe('Peer ids, "trusted" or "anyone"'),
-    keep: Keep,
-  }),
-  output: Listening,
+  input: () =>
+    z.strictObject({
+      service: Service(),
+      target: Address().describe("Port, or host:port"),
+      allow: z.array(Allowed()).min(1).max(256).default(["trusted"])
+        .describe('Peer ids, "trusted" or "anyone"'),
+      keep: Keep(),
+    }),
+  output: () => Listening(),
   run: async ({ service, target, allow, keep }, { forwards }: Pick<Uses, "forwards">) =>
     listening(await forwards.listen({ service, target, allow, isKept: keep })),
 });
@@ -82,13 +89,14 @@ export const forwardDial = action({
   name: "forward.dial",
   summary: "Open a TCP port of this machine that leads to a peer's service",
   positional: ["peer", "service", "listen"],
-  input: z.strictObject({
-    peer: z.string().max(1_024).describe("Peer id, or multiaddr such as /ip4/…/tcp/…/p2p/…"),
-    service: Service,
-    listen: Address.default("127.0.0.1:0").describe("Port, or host:port; 0 for a free port"),
-    keep: Keep,
-  }),
-  output: Dialling,
+  input: () =>
+    z.strictObject({
+      peer: z.string().max(1_024).describe("Peer id, or multiaddr such as /ip4/…/tcp/…/p2p/…"),
+      service: Service(),
+      listen: Address().default("127.0.0.1:0").describe("Port, or host:port; 0 for a free port"),
+      keep: Keep(),
+    }),
+  output: () => Dialling(),
   run: async ({ peer, service, listen, keep }, { forwards, links }: Uses, { signal }) => {
     const isAddress = peer.startsWith("/");
     const peerId = isAddress ? await links.connect(peer, signal) : checkedId(peer);
@@ -111,8 +119,8 @@ function checkedId(peer: string): string {
 export const listForwards = query({
   name: "forward.list",
   summary: "Services that peers reach here, and ports here that lead to services of peers",
-  input: z.strictObject({}),
-  output: z.object({ listening: z.array(Listening), dialling: z.array(Dialling) }),
+  input: () => z.strictObject({}),
+  output: () => z.object({ listening: z.array(Listening()), dialling: z.array(Dialling()) }),
   run: (_input, { forwards }: Pick<Uses, "forwards">) => {
     const { services, ports } = forwards.list();
     return { listening: services.map(listening), dialling: ports.map(dialling) };
@@ -124,10 +132,11 @@ export const closeForward = action({
   name: "forward.close",
   summary: "End a service or a port and its connections, for good",
   positional: ["name"],
-  input: z.strictObject({
-    name: Address.describe('Name of a service, address of a port, or "all"'),
-  }),
-  output: z.object({ closed: z.array(z.string()) }),
+  input: () =>
+    z.strictObject({
+      name: Address().describe('Name of a service, address of a port, or "all"'),
+    }),
+  output: () => z.object({ closed: z.array(z.string()) }),
   run: async ({ name }, { forwards }: Pick<Uses, "forwards">) => {
     const closed = await forwards.close(name);
     if (closed.length > 0 || name === "all") return { closed };

@@ -6,16 +6,17 @@ import type { Components } from "./components.ts";
 export const listInstances = query({
   name: "instances.list",
   summary: "All instances below the same root folder, and which of them run",
-  input: z.strictObject({}),
-  output: z.object({
-    instances: z.array(z.object({
-      name: z.string().describe("Empty for the default instance"),
-      state: z.enum(["running", "stopped"]),
-      pid: z.number().optional(),
-      data_dir: z.string(),
-      is_self: z.boolean(),
-    })),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      instances: z.array(z.object({
+        name: z.string().describe("Empty for the default instance"),
+        state: z.enum(["running", "stopped"]),
+        pid: z.number().optional(),
+        data_dir: z.string(),
+        is_self: z.boolean(),
+      })),
+    }),
   run: async (_input, { daemon, instances }: Pick<Components, "daemon" | "instances">) => ({
     instances: (await instances()).map(({ name, state, pid, dataDir }) => ({
       name,

@@ -1,31 +1,33 @@
 import * as z from "zod";
-import { action, type EventBus, query, stream, type Subscription } from "../core/mod.ts";
+import { action, type EventBus, once, query, stream, type Subscription } from "../core/mod.ts";
 import type { JobSnapshot } from "../library/mod.ts";
 import type { Components } from "./components.ts";
 import { Id } from "./schemas.ts";
 
-const Status = z.enum(["Queued", "Running", "Completed", "Failed", "Cancelled"]);
-const JobOutput = z.object({
-  job_id: z.string(),
-  kind: z.string(),
-  library_id: z.string().optional(),
-  request_id: z.string().optional(),
-  status: Status,
-  progress: z.number().describe("0 to 1"),
-  message: z.string(),
-  error: z.string().optional().describe("Code of the error that ended it"),
-  created_at: z.string(),
-  finished_at: z.string().optional(),
-});
-const Filter = { library_id: Id.optional(), status: Status.optional() };
+const Status = once(() => z.enum(["Queued", "Running", "Completed", "Failed", "Cancelled"]));
+const JobOutput = once(() =>
+  z.object({
+    job_id: z.string(),
+    kind: z.string(),
+    library_id: z.string().optional(),
+    request_id: z.string().optional(),
+    status: Status(),
+    progress: z.number().describe("0 to 1"),
+    message: z.string(),
+    error: z.string().optional().describe("Code of the error that ended it"),
+    created_at: z.string(),
+    finished_at: z.string().optional(),
+  })
+);
+const Filter = once(() => ({ library_id: Id().optional(), status: Status().optional() }));
 type Uses = Pick<Components, "jobs">;
 
 /** Jobs under way and lately finished. */
 export const listJobs = query({
   name: "jobs.list",
   summary: "Jobs that wait, run or ended lately, oldest first",
-  input: z.strictObject(Filter),
-  output: z.object({ jobs: z.array(JobOutput) }),
+  input: () => z.strictObject(Filter()),
+  output: () => z.object({ jobs: z.array(JobOutput()) }),
   run: ({ library_id, status }, { jobs }: Uses) => ({
     jobs: jobs.list({ libraryId: library_id, status }).map(jobOutput),
   }),
@@ -36,7 +38,7 @@ export const cancelJob = action({
   name: "jobs.cancel",
   summary: "End a job that waits or runs; what it had begun is undone",
   positional: ["job_id"],
-  input: z.strictObject({ job_id: Id }),
+  input: () => z.strictObject({ job_id: Id() }),
   output: JobOutput,
   run: async ({ job_id }, { jobs }: Uses) => jobOutput(await jobs.cancel(job_id)),
 });
@@ -46,7 +48,7 @@ export const watchJobs = stream({
   name: "jobs.watch",
   summary: "The state of jobs now, then after every change; of one job until it is over",
   positional: ["job_id"],
-  input: z.strictObject({ job_id: Id.optional(), library_id: Id.optional() }),
+  input: () => z.strictObject({ job_id: Id().optional(), library_id: Id().optional() }),
   output: JobOutput,
   run: (filter, { jobs, events }: Pick<Components, "jobs" | "events">, { signal }) =>
     watch(filter, jobs, events, signal),
@@ -57,7 +59,7 @@ async function* watch(
   jobs: Uses["jobs"],
   events: Pick<EventBus, "subscribe">,
   signal: AbortSignal,
-): AsyncGenerator<z.input<typeof JobOutput>> {
+): AsyncGenerator<z.input<ReturnType<typeof JobOutput>>> {
   const updates = events.subscribe("job.updated");
   const end = () => updates.cancel();
   signal.addEventListener("abort", end, { once: true });
@@ -83,7 +85,7 @@ async function* changedJobs(updates: Subscription): AsyncGenerator<string> {
   for await (const { payload } of updates) yield String(payload["job_id"]);
 }
 
-function jobOutput(job: JobSnapshot): z.input<typeof JobOutput> {
+function jobOutput(job: JobSnapshot): z.input<ReturnType<typeof JobOutput>> {
   return {
     job_id: job.jobId,
     kind: job.kind,

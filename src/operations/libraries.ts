@@ -1,25 +1,29 @@
 import * as z from "zod";
-import { action, query } from "../core/mod.ts";
+import { action, once, query } from "../core/mod.ts";
 import type { Library, Location } from "../library/mod.ts";
 import type { Components } from "./components.ts";
 import { DEFAULT_LIBRARY_ID, Id } from "./schemas.ts";
 
-const LibraryOutput = z.object({
-  id: z.string(),
-  name: z.string(),
-  dir: z.string(),
-  is_open: z.boolean(),
-});
-const LocationOutput = z.object({ id: z.string(), library_id: z.string(), path: z.string() });
-const LibraryInput = z.strictObject({ id: Id });
+const LibraryOutput = once(() =>
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    dir: z.string(),
+    is_open: z.boolean(),
+  })
+);
+const LocationOutput = once(() =>
+  z.object({ id: z.string(), library_id: z.string(), path: z.string() })
+);
+const LibraryInput = once(() => z.strictObject({ id: Id() }));
 type Uses = Pick<Components, "libraries">;
 
 /** All libraries. */
 export const listLibraries = query({
   name: "libraries.list",
   summary: "The libraries of this daemon",
-  input: z.strictObject({}),
-  output: z.object({ libraries: z.array(LibraryOutput) }),
+  input: () => z.strictObject({}),
+  output: () => z.object({ libraries: z.array(LibraryOutput()) }),
   run: (_input, { libraries }: Uses) => ({ libraries: libraries.list().map(libraryOutput) }),
 });
 
@@ -28,7 +32,7 @@ export const createLibrary = action({
   name: "libraries.create",
   summary: "Make a library; without a folder it gets one of its own",
   positional: ["name", "dir"],
-  input: z.strictObject({ name: z.string(), dir: z.string().optional() }),
+  input: () => z.strictObject({ name: z.string(), dir: z.string().optional() }),
   output: LibraryOutput,
   run: async ({ name, dir }, { libraries }: Uses) =>
     libraryOutput(await libraries.create(name, dir)),
@@ -68,8 +72,8 @@ export const deleteLibrary = action({
 export const listLocations = query({
   name: "locations.list",
   summary: "The folders that belong to a library, or to any",
-  input: z.strictObject({ library_id: Id.optional() }),
-  output: z.object({ locations: z.array(LocationOutput) }),
+  input: () => z.strictObject({ library_id: Id().optional() }),
+  output: () => z.object({ locations: z.array(LocationOutput()) }),
   run: ({ library_id }, { libraries }: Uses) => ({
     locations: libraries.locations(library_id).map(locationOutput),
   }),
@@ -80,7 +84,7 @@ export const addLocation = action({
   name: "locations.add",
   summary: "Add a folder to a library",
   positional: ["path"],
-  input: z.strictObject({ path: z.string(), library_id: Id.default(DEFAULT_LIBRARY_ID) }),
+  input: () => z.strictObject({ path: z.string(), library_id: Id().default(DEFAULT_LIBRARY_ID) }),
   output: LocationOutput,
   run: async ({ path, library_id }, { libraries }: Uses) =>
     locationOutput(await libraries.addLocation(library_id, path)),
@@ -91,15 +95,19 @@ export const removeLocation = action({
   name: "locations.remove",
   summary: "Take a folder out of its library; its files stay",
   positional: ["id"],
-  input: z.strictObject({ id: Id }),
+  input: () => z.strictObject({ id: Id() }),
   output: LocationOutput,
   run: async ({ id }, { libraries }: Uses) => locationOutput(await libraries.removeLocation(id)),
 });
 
-function libraryOutput({ id, name, dir, isOpen }: Library): z.input<typeof LibraryOutput> {
+function libraryOutput(
+  { id, name, dir, isOpen }: Library,
+): z.input<ReturnType<typeof LibraryOutput>> {
   return { id, name, dir, is_open: isOpen };
 }
 
-function locationOutput({ id, libraryId, path }: Location): z.input<typeof LocationOutput> {
+function locationOutput(
+  { id, libraryId, path }: Location,
+): z.input<ReturnType<typeof LocationOutput>> {
   return { id, library_id: libraryId, path };
 }

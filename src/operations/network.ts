@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { action, kept, query } from "../core/mod.ts";
+import { action, kept, once, query } from "../core/mod.ts";
 import type { PeerSnapshot } from "../network/mod.ts";
 import type { Components } from "./components.ts";
 import { geolocationOutput, PeerInfo } from "./schemas.ts";
@@ -25,12 +25,12 @@ export const listPeers = query({
   name: "network.peers",
   rpc: "ListPeers",
   summary: "Peers seen since start: this daemon first, then connected ones, then by peer id",
-  input: z.strictObject({ connected: z.boolean().optional() }),
-  output: z.object({ peers: z.array(PeerInfo) }),
+  input: () => z.strictObject({ connected: z.boolean().optional() }),
+  output: () => z.object({ peers: z.array(PeerInfo()) }),
   run: ({ connected }, { peers }: Pick<Components, "peers">) => outputOf(peers.list({ connected })),
 });
 
-const PeerId = z.string().max(128);
+const PeerId = once(() => z.string().max(128));
 
 type StatusUses = Pick<Components, "daemon" | "peers" | "health" | "reach">;
 
@@ -38,19 +38,20 @@ type StatusUses = Pick<Components, "daemon" | "peers" | "health" | "reach">;
 export const networkStatus = query({
   name: "network.status",
   summary: "This daemon on the network: its id, its addresses, and how many peers it knows",
-  input: z.strictObject({}),
-  output: z.object({
-    peer_id: z.string(),
-    addresses: z.array(z.string()),
-    peers: z.number().describe("Peers seen since start, without this daemon"),
-    connected_peers: z.number(),
-    relayed_peers: z.number().describe("Of them, those that are reached over a relay alone"),
-    reachability: z.enum(["public", "private", "unknown"])
-      .describe("Whether strangers can dial this daemon, as far as other peers have found out"),
-    relay_addresses: z.array(z.string()).describe("Where peers reach it over relays"),
-    is_relay: z.boolean().describe("Whether it is a relay for others"),
-    is_serving: z.boolean(),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      peer_id: z.string(),
+      addresses: z.array(z.string()),
+      peers: z.number().describe("Peers seen since start, without this daemon"),
+      connected_peers: z.number(),
+      relayed_peers: z.number().describe("Of them, those that are reached over a relay alone"),
+      reachability: z.enum(["public", "private", "unknown"])
+        .describe("Whether strangers can dial this daemon, as far as other peers have found out"),
+      relay_addresses: z.array(z.string()).describe("Where peers reach it over relays"),
+      is_relay: z.boolean().describe("Whether it is a relay for others"),
+      is_serving: z.boolean(),
+    }),
   run: (_input, { daemon, peers, health, reach }: StatusUses) => {
     const others = peers.list().filter(({ isSelf }) => !isSelf);
     const { reachability, relays, guests } = reach();
@@ -73,10 +74,11 @@ export const connectPeer = action({
   name: "network.connect",
   summary: "Connect to a peer by its id, or by a multiaddr",
   positional: ["peer"],
-  input: z.strictObject({
-    peer: z.string().max(1_024).describe("Peer id, or multiaddr such as /ip4/…/tcp/…/p2p/…"),
-  }),
-  output: z.object({ peer_id: z.string() }),
+  input: () =>
+    z.strictObject({
+      peer: z.string().max(1_024).describe("Peer id, or multiaddr such as /ip4/…/tcp/…/p2p/…"),
+    }),
+  output: () => z.object({ peer_id: z.string() }),
   run: async ({ peer }, { links }: Pick<Components, "links">, { signal }) => ({
     peer_id: await links.connect(peer, signal),
   }),
@@ -87,8 +89,8 @@ export const disconnectPeer = action({
   name: "network.disconnect",
   summary: "Disconnect from a peer and keep it away until connect or a restart",
   positional: ["peer_id"],
-  input: z.strictObject({ peer_id: PeerId }),
-  output: z.object({ peer_id: z.string(), was_connected: z.boolean() }),
+  input: () => z.strictObject({ peer_id: PeerId() }),
+  output: () => z.object({ peer_id: z.string(), was_connected: z.boolean() }),
   run: async ({ peer_id }, { links }: Pick<Components, "links">) => ({
     peer_id,
     was_connected: await links.disconnect(peer_id),
@@ -100,8 +102,8 @@ export const pingPeer = action({
   name: "network.ping",
   summary: "Round-trip time to a connected peer",
   positional: ["peer_id"],
-  input: z.strictObject({ peer_id: PeerId }),
-  output: z.object({ peer_id: z.string(), rtt_ms: z.number() }),
+  input: () => z.strictObject({ peer_id: PeerId() }),
+  output: () => z.object({ peer_id: z.string(), rtt_ms: z.number() }),
   run: async ({ peer_id }, { links }: Pick<Components, "links">, { signal }) => ({
     peer_id,
     rtt_ms: await links.ping(peer_id, signal),

@@ -8,19 +8,20 @@ type Parts = Pick<Components, "plugins">;
 export const listPlugins = query({
   name: "plugins.list",
   summary: "Plugins, how they fare, what they offer, and the ports they hold",
-  input: z.strictObject({}),
-  output: z.object({
-    plugins: z.array(z.object({
-      name: z.string(),
-      origin: z.enum(["builtin", "file"]),
-      state: z.enum(["loaded", "refused", "stopped"]),
-      is_healthy: z.boolean(),
-      failures: z.number(),
-      problem: z.string(),
-      services: z.array(z.string()),
-    })),
-    ports: z.array(z.number()),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      plugins: z.array(z.object({
+        name: z.string(),
+        origin: z.enum(["builtin", "file"]),
+        state: z.enum(["loaded", "refused", "stopped"]),
+        is_healthy: z.boolean(),
+        failures: z.number(),
+        problem: z.string(),
+        services: z.array(z.string()),
+      })),
+      ports: z.array(z.number()),
+    }),
   run: (_input, { plugins }: Parts) => ({
     plugins: plugins.list().map(({ isHealthy, services, ...plugin }) => ({
       ...plugin,
@@ -35,12 +36,13 @@ export const listPlugins = query({
 export const webhookStats = query({
   name: "webhook.stats",
   summary: "Where events go by HTTP, and what became of them since start",
-  input: z.strictObject({}),
-  output: z.looseObject({
-    url: z.string().describe("without what stands behind its host; empty when off"),
-    dropped: z.number(),
-    circuit_skips: z.number(),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.looseObject({
+      url: z.string().describe("without what stands behind its host; empty when off"),
+      dropped: z.number(),
+      circuit_skips: z.number(),
+    }),
   run: (_input, { plugins }: Parts) => {
     const manager = plugins.services.find("webhook");
     const { dropped = 0, circuitSkips = 0 } = manager?.stats() ?? {};
@@ -55,8 +57,8 @@ export const setWebhook = action({
   name: "webhook.set",
   summary: "Send every event to a URL from now on; an empty one turns it off",
   positional: ["url"],
-  input: z.strictObject({ url: z.string().max(2_048) }),
-  output: z.object({ enabled: z.boolean() }),
+  input: () => z.strictObject({ url: z.string().max(2_048) }),
+  output: () => z.object({ enabled: z.boolean() }),
   run: async ({ url }, { plugins }: Parts) => {
     await plugins.services.need("webhook").setURL(url);
     return { enabled: url !== "" };

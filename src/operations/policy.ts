@@ -1,20 +1,22 @@
 import * as z from "zod";
-import { action, DaemonError, query } from "../core/mod.ts";
+import { action, DaemonError, once, query } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 import { refOf } from "./trust.ts";
 
 type Parts = Pick<Components, "plugins">;
 
-const Network = z.coerce.number().int().min(0).max(65_535).default(0)
-  .describe("network id; 0 concerns every peer");
-const Anything = z.record(z.string(), z.unknown());
+const Network = once(() =>
+  z.coerce.number().int().min(0).max(65_535).default(0)
+    .describe("network id; 0 concerns every peer")
+);
+const Anything = once(() => z.record(z.string(), z.unknown()));
 
 /** Running policies. */
 export const listPolicies = query({
   name: "policy.list",
   summary: "Running policies, with what they allowed and denied",
-  input: z.strictObject({}),
-  output: z.object({ policies: z.array(Anything) }),
+  input: () => z.strictObject({}),
+  output: () => z.object({ policies: z.array(Anything()) }),
   run: (_input, { plugins }: Parts) => ({
     policies: (plugins.services.find("policy")?.all() ?? []).map((runner) => ({
       ...runner.status(),
@@ -27,8 +29,8 @@ export const showPolicy = query({
   name: "policy.show",
   summary: "The document of a running policy",
   positional: ["network"],
-  input: z.strictObject({ network: Network }),
-  output: z.object({ network: z.number(), policy: z.string() }),
+  input: () => z.strictObject({ network: Network() }),
+  output: () => z.object({ network: z.number(), policy: z.string() }),
   run: ({ network }, { plugins }: Parts) => ({
     network,
     policy: runnerOf(plugins, network).policyJSON(),
@@ -40,12 +42,15 @@ export const startPolicy = action({
   name: "policy.start",
   summary: "Run a policy for a network; one that does not compile replaces nothing",
   positional: ["policy"],
-  input: z.strictObject({
-    network: Network,
-    policy: z.union([z.string().max(262_144), Anything]).describe("the document, or its JSON text"),
-    shadow: z.boolean().default(false).describe("deny nothing, and log what would be denied"),
-  }),
-  output: z.object({ network: z.number(), shadow: z.boolean(), rules: z.number() }),
+  input: () =>
+    z.strictObject({
+      network: Network(),
+      policy: z.union([z.string().max(262_144), Anything()]).describe(
+        "the document, or its JSON text",
+      ),
+      shadow: z.boolean().default(false).describe("deny nothing, and log what would be denied"),
+    }),
+  output: () => z.object({ network: z.number(), shadow: z.boolean(), rules: z.number() }),
   run: async ({ network, policy, shadow }, { plugins }: Parts) => {
     const manager = plugins.services.need("policy");
     const text = typeof policy === "string" ? policy : JSON.stringify(policy);
@@ -62,8 +67,8 @@ export const stopPolicy = action({
   name: "policy.stop",
   summary: "End the policy of a network, and forget it",
   positional: ["network"],
-  input: z.strictObject({ network: Network, shadow: z.boolean().default(false) }),
-  output: z.object({ network: z.number(), shadow: z.boolean() }),
+  input: () => z.strictObject({ network: Network(), shadow: z.boolean().default(false) }),
+  output: () => z.object({ network: z.number(), shadow: z.boolean() }),
   run: async ({ network, shadow }, { plugins }: Parts) => {
     const manager = plugins.services.need("policy");
     if (shadow) await manager.stopShadow?.(network);
@@ -77,26 +82,28 @@ export const explainPolicy = query({
   name: "policy.explain",
   summary: "Whether a peer may use a port, by which rule, and the values behind it",
   positional: ["peer", "port"],
-  input: z.strictObject({
-    peer: z.string().min(1).max(128),
-    port: z.coerce.number().int().min(0).max(65_535),
-    event: z.enum(["connect", "dial", "datagram"]).default("connect"),
-    size: z.coerce.number().int().min(0).default(0),
-    direction: z.enum(["in", "out"]).default("in"),
-  }),
-  output: z.object({
-    peer_id: z.string(),
-    allowed: z.boolean(),
-    policies: z.array(z.object({
-      network: z.number(),
-      shadow: z.boolean(),
+  input: () =>
+    z.strictObject({
+      peer: z.string().min(1).max(128),
+      port: z.coerce.number().int().min(0).max(65_535),
+      event: z.enum(["connect", "dial", "datagram"]).default("connect"),
+      size: z.coerce.number().int().min(0).default(0),
+      direction: z.enum(["in", "out"]).default("in"),
+    }),
+  output: () =>
+    z.object({
+      peer_id: z.string(),
       allowed: z.boolean(),
-      rule: z.string(),
-      match: z.string(),
-      reason: z.string(),
-      values: Anything,
-    })),
-  }),
+      policies: z.array(z.object({
+        network: z.number(),
+        shadow: z.boolean(),
+        allowed: z.boolean(),
+        rule: z.string(),
+        match: z.string(),
+        reason: z.string(),
+        values: Anything(),
+      })),
+    }),
   run: ({ peer, ...question }, { plugins }: Parts) => {
     const manager = plugins.services.need("policy");
     const peerId = plugins.names.resolve(refOf(peer));
@@ -116,7 +123,7 @@ export const cyclePolicy = action({
   name: "policy.cycle",
   summary: "Run the cycle rules of a policy now",
   positional: ["network"],
-  input: z.strictObject({ network: Network }),
+  input: () => z.strictObject({ network: Network() }),
   output: Anything,
   run: ({ network }, { plugins }: Parts) => ({ ...runnerOf(plugins, network).forceCycle() }),
 });
@@ -126,8 +133,8 @@ export const policyPeers = query({
   name: "policy.peers",
   summary: "The members a policy is about, oldest first",
   positional: ["network"],
-  input: z.strictObject({ network: Network }),
-  output: z.object({ peers: z.array(Anything) }),
+  input: () => z.strictObject({ network: Network() }),
+  output: () => z.object({ peers: z.array(Anything()) }),
   run: ({ network }, { plugins }: Parts) => ({
     peers: runnerOf(plugins, network).peerList().map((peer) => ({ ...peer })),
   }),

@@ -1,17 +1,19 @@
 import { Buffer } from "node:buffer";
 import * as z from "zod";
-import { action, BoundedQueue, DaemonError, query, stream } from "../core/mod.ts";
+import { action, BoundedQueue, DaemonError, once, query, stream } from "../core/mod.ts";
 import type { Pubsub } from "../network/mod.ts";
 import type { Components } from "./components.ts";
 
 type Uses = Pick<Components, "pubsub">;
 
-const Topic = z.string().min(1).max(1_024);
-const Message = z.object({
-  topic: z.string(),
-  data: z.string().describe("As text"),
-  base64: z.string(),
-});
+const Topic = once(() => z.string().min(1).max(1_024));
+const Message = once(() =>
+  z.object({
+    topic: z.string(),
+    data: z.string().describe("As text"),
+    base64: z.string(),
+  })
+);
 /** Messages that wait for one slow reader. */
 const QUEUE = 1_024;
 
@@ -27,12 +29,13 @@ export const pubsubPublish = action({
   name: "pubsub.publish",
   summary: "Send a message to everybody who listens to a topic",
   positional: ["topic", "data"],
-  input: z.strictObject({
-    topic: Topic,
-    data: z.string().max(1_500_000).describe("Text, or base64 with base64: true"),
-    base64: z.boolean().default(false),
-  }),
-  output: z.object({ topic: z.string(), bytes: z.number() }),
+  input: () =>
+    z.strictObject({
+      topic: Topic(),
+      data: z.string().max(1_500_000).describe("Text, or base64 with base64: true"),
+      base64: z.boolean().default(false),
+    }),
+  output: () => z.object({ topic: z.string(), bytes: z.number() }),
   run: async ({ topic, data, base64 }, { pubsub }: Uses) => {
     const bytes = Buffer.from(data, base64 ? "base64" : "utf8");
     await running(pubsub).publish(topic, bytes);
@@ -44,10 +47,11 @@ export const pubsubPublish = action({
 export const pubsubTopics = query({
   name: "pubsub.topics",
   summary: "Topics that this daemon listens to, each with the peers that do too",
-  input: z.strictObject({}),
-  output: z.object({
-    topics: z.array(z.object({ topic: z.string(), peers: z.array(z.string()) })),
-  }),
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      topics: z.array(z.object({ topic: z.string(), peers: z.array(z.string()) })),
+    }),
   run: (_input, { pubsub }: Uses) => {
     const part = running(pubsub);
     return {
@@ -61,10 +65,10 @@ export const pubsubSubscribe = stream({
   name: "pubsub.subscribe",
   summary: "Messages of a topic from now on, our own included",
   positional: ["topic"],
-  input: z.strictObject({ topic: Topic }),
+  input: () => z.strictObject({ topic: Topic() }),
   output: Message,
   run: ({ topic }, { pubsub }: Uses, { signal }) => {
-    const queue = new BoundedQueue<z.input<typeof Message>>(QUEUE, () => end());
+    const queue = new BoundedQueue<z.input<ReturnType<typeof Message>>>(QUEUE, () => end());
     const end = running(pubsub).subscribe(topic, ({ data }) => {
       const bytes = Buffer.from(data);
       queue.push({ topic, data: bytes.toString("utf8"), base64: bytes.toString("base64") });

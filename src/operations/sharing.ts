@@ -1,29 +1,33 @@
 /** The shared library, contract 5.6: what is found on the LAN, fetched, installed. */
 import * as z from "zod";
-import { action, query, stream } from "../core/mod.ts";
+import { action, once, query, stream } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
-const ItemId = z.string().min(1).max(128).describe("Id of an item");
-const Item = z.object({
-  id: z.string(),
-  name: z.string(),
-  version: z.string().describe("The newest version anybody has"),
-  size: z.number().describe("Bytes of that version"),
-  downloaded: z.boolean(),
-  installed: z.boolean(),
-  local_version: z.string().optional(),
-  peers: z.number().describe("Peers that have the newest version"),
-  can_update: z.boolean(),
-  activity: z.string().optional().describe("What it is busy with"),
-  problem: z.string().optional().describe("Why nothing can be done with it"),
-});
-const Files = z.object({
-  id: z.string(),
-  version: z.string(),
-  size: z.number(),
-  files: z.array(z.object({ path: z.string(), size: z.number(), sha256: z.string() })),
-});
-const Started = z.object({ id: z.string(), started: z.boolean() });
+const ItemId = once(() => z.string().min(1).max(128).describe("Id of an item"));
+const Item = once(() =>
+  z.object({
+    id: z.string(),
+    name: z.string(),
+    version: z.string().describe("The newest version anybody has"),
+    size: z.number().describe("Bytes of that version"),
+    downloaded: z.boolean(),
+    installed: z.boolean(),
+    local_version: z.string().optional(),
+    peers: z.number().describe("Peers that have the newest version"),
+    can_update: z.boolean(),
+    activity: z.string().optional().describe("What it is busy with"),
+    problem: z.string().optional().describe("Why nothing can be done with it"),
+  })
+);
+const Files = once(() =>
+  z.object({
+    id: z.string(),
+    version: z.string(),
+    size: z.number(),
+    files: z.array(z.object({ path: z.string(), size: z.number(), sha256: z.string() })),
+  })
+);
+const Started = once(() => z.object({ id: z.string(), started: z.boolean() }));
 type Uses = Pick<Components, "sharing">;
 
 /** Peers' items and our own: ListGames. */
@@ -31,11 +35,12 @@ export const listItems = query({
   name: "library.items",
   summary: "Items of the shared library: what peers have and what is here",
   positional: ["search"],
-  input: z.strictObject({
-    search: z.string().max(256).optional().describe("Part of the name or id"),
-    id: ItemId.optional(),
-  }),
-  output: z.object({ dir: z.string(), peers: z.number(), items: z.array(Item) }),
+  input: () =>
+    z.strictObject({
+      search: z.string().max(256).optional().describe("Part of the name or id"),
+      id: ItemId().optional(),
+    }),
+  output: () => z.object({ dir: z.string(), peers: z.number(), items: z.array(Item()) }),
   run: async ({ search = "", id }, { sharing }: Uses) => {
     const wanted = search.toLowerCase();
     const items = (await sharing.items()).filter((item) =>
@@ -59,7 +64,7 @@ export const getItem = query({
   name: "library.item",
   summary: "The files of an item, as it is here, else as peers have it",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
+  input: () => z.strictObject({ id: ItemId() }),
   output: Files,
   run: async ({ id }, { sharing }: Uses, { signal }) =>
     filesOutput(await sharing.actions.get(id, signal)),
@@ -70,7 +75,7 @@ export const fetchLatest = query({
   name: "library.latest",
   summary: "The files of the newest version that peers have, whatever is here",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
+  input: () => z.strictObject({ id: ItemId() }),
   output: Files,
   run: async ({ id }, { sharing }: Uses, { signal }) =>
     filesOutput(await sharing.actions.fetchLatest(id, signal)),
@@ -81,12 +86,13 @@ export const downloadItem = action({
   name: "library.download",
   summary: "Begin to fetch the newest version of an item from its peers, then install it",
   positional: ["id"],
-  input: z.strictObject({
-    id: ItemId,
-    files: z.array(z.string()).max(200_000).optional()
-      .describe("The files that library.latest named; refused if they are others now"),
-    install: z.boolean().default(true).describe("Install it once it is here"),
-  }),
+  input: () =>
+    z.strictObject({
+      id: ItemId(),
+      files: z.array(z.string()).max(200_000).optional()
+        .describe("The files that library.latest named; refused if they are others now"),
+      install: z.boolean().default(true).describe("Install it once it is here"),
+    }),
   output: Started,
   run: async ({ id, files, install }, { sharing }: Uses, { signal }) => {
     await sharing.actions.download(id, { files, install, signal });
@@ -99,7 +105,7 @@ export const installItem = action({
   name: "library.install",
   summary: "Begin to install what is downloaded, or to replace what is installed",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
+  input: () => z.strictObject({ id: ItemId() }),
   output: Started,
   run: async ({ id }, { sharing }: Uses) => {
     await sharing.actions.install(id);
@@ -112,7 +118,7 @@ export const uninstallItem = action({
   name: "library.uninstall",
   summary: "Begin to remove what is installed; what is downloaded stays",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
+  input: () => z.strictObject({ id: ItemId() }),
   output: Started,
   run: async ({ id }, { sharing }: Uses) => {
     await sharing.actions.uninstall(id);
@@ -125,8 +131,8 @@ export const cancelItem = action({
   name: "library.cancel",
   summary: "End what an item is busy with; verified chunks are kept",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
-  output: z.object({ id: z.string(), was_busy: z.boolean() }),
+  input: () => z.strictObject({ id: ItemId() }),
+  output: () => z.object({ id: z.string(), was_busy: z.boolean() }),
   run: async ({ id }, { sharing }: Uses) => ({
     id,
     was_busy: await sharing.actions.cancel(id),
@@ -138,8 +144,8 @@ export const setLibraryDir = action({
   name: "library.set_dir",
   summary: "Use another folder as the shared library; no file is moved",
   positional: ["path"],
-  input: z.strictObject({ path: z.string().max(4_096) }),
-  output: z.object({ dir: z.string() }),
+  input: () => z.strictObject({ path: z.string().max(4_096) }),
+  output: () => z.object({ dir: z.string() }),
   run: async ({ path }, { sharing }: Uses) => {
     await sharing.setDir(path);
     return { dir: sharing.dir };
@@ -150,8 +156,8 @@ export const setLibraryDir = action({
 export const libraryPeers = query({
   name: "library.peer_count",
   summary: "Peers that share a library now",
-  input: z.strictObject({}),
-  output: z.object({ count: z.number(), peer_ids: z.array(z.string()) }),
+  input: () => z.strictObject({}),
+  output: () => z.object({ count: z.number(), peer_ids: z.array(z.string()) }),
   run: (_input, { sharing }: Uses) => ({
     count: sharing.peers.count,
     peer_ids: sharing.peers.ids(),
@@ -163,8 +169,8 @@ export const connectLibraryPeer = action({
   name: "library.connect",
   summary: "Connect to a peer that mDNS does not find",
   positional: ["addr"],
-  input: z.strictObject({ addr: z.string().max(1_024) }),
-  output: z.object({ peer_id: z.string() }),
+  input: () => z.strictObject({ addr: z.string().max(1_024) }),
+  output: () => z.object({ peer_id: z.string() }),
   run: async ({ addr }, { links }: Pick<Components, "links">, { signal }) => ({
     peer_id: await links.connect(addr, signal),
   }),
@@ -174,10 +180,11 @@ export const connectLibraryPeer = action({
 export const scanLibrary = action({
   name: "library.scan",
   summary: "Look at every item of the library now",
-  input: z.strictObject({
-    wait: z.boolean().default(false).describe("Until everything is hashed and announced"),
-  }),
-  output: z.object({ items: z.number(), changed: z.number(), ms: z.number() }),
+  input: () =>
+    z.strictObject({
+      wait: z.boolean().default(false).describe("Until everything is hashed and announced"),
+    }),
+  output: () => z.object({ items: z.number(), changed: z.number(), ms: z.number() }),
   run: async ({ wait }, { sharing }: Uses) => {
     const result = await sharing.scan();
     if (wait) await sharing.settled();
@@ -190,13 +197,14 @@ export const addItem = action({
   name: "library.add",
   summary: "Copy or move a folder into the shared library",
   positional: ["folder"],
-  input: z.strictObject({
-    folder: z.string().max(4_096).describe("Absolute path"),
-    id: ItemId.optional().describe("The folder's name when absent"),
-    version: z.string().max(200).optional().describe("1 when absent"),
-    move: z.boolean().default(false),
-  }),
-  output: z.object({ id: z.string() }),
+  input: () =>
+    z.strictObject({
+      folder: z.string().max(4_096).describe("Absolute path"),
+      id: ItemId().optional().describe("The folder's name when absent"),
+      version: z.string().max(200).optional().describe("1 when absent"),
+      move: z.boolean().default(false),
+    }),
+  output: () => z.object({ id: z.string() }),
   // A copy may take longer than one call may; library.watch tells its end, library.cancel makes one.
   run: async (input, { sharing }: Uses) => ({
     id: await sharing.actions.add(input, new AbortController().signal),
@@ -208,8 +216,8 @@ export const repairItem = action({
   name: "library.repair",
   summary: "Let go of an intent log that cannot be read; what is installed counts",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
-  output: z.object({ id: z.string() }),
+  input: () => z.strictObject({ id: ItemId() }),
+  output: () => z.object({ id: z.string() }),
   run: async ({ id }, { sharing }: Uses) => {
     await sharing.actions.repair(id);
     return { id };
@@ -221,42 +229,46 @@ export const verifyItem = action({
   name: "library.verify",
   summary: "Read every file of an item and compare it with its hashes",
   positional: ["id"],
-  input: z.strictObject({
-    id: ItemId,
-    wait: z.boolean().default(true)
-      .describe("Until it is read; for large items rather false, and library.watch"),
-  }),
-  output: z.object({
-    id: z.string(),
-    files: z.number().optional(),
-    bytes: z.number().optional(),
-    damaged: z.array(z.string()).readonly().optional(),
-  }),
+  input: () =>
+    z.strictObject({
+      id: ItemId(),
+      wait: z.boolean().default(true)
+        .describe("Until it is read; for large items rather false, and library.watch"),
+    }),
+  output: () =>
+    z.object({
+      id: z.string(),
+      files: z.number().optional(),
+      bytes: z.number().optional(),
+      damaged: z.array(z.string()).readonly().optional(),
+    }),
   run: async ({ id, wait }, { sharing }: Uses) => {
     const { done } = await sharing.actions.verify(id);
     return { id, ...(wait ? await done : {}) };
   },
 });
 
-const State = z.object({
-  id: z.string(),
-  status: z.enum(["Idle", "Running", "Completed", "Failed"]),
-  activity: z.string().optional().describe("What it is, or was last, busy with"),
-  reason: z.string().optional().describe("Why it failed"),
-  done_bytes: z.number().optional(),
-  total_bytes: z.number().optional().describe("Where it is known beforehand"),
-  bytes_per_second: z.number().optional(),
-  seconds_left: z.number().optional(),
-  peers: z.number().optional().describe("Peers it is fetched from"),
-  damaged: z.array(z.string()).readonly().optional().describe("What a verification found"),
-});
+const State = once(() =>
+  z.object({
+    id: z.string(),
+    status: z.enum(["Idle", "Running", "Completed", "Failed"]),
+    activity: z.string().optional().describe("What it is, or was last, busy with"),
+    reason: z.string().optional().describe("Why it failed"),
+    done_bytes: z.number().optional(),
+    total_bytes: z.number().optional().describe("Where it is known beforehand"),
+    bytes_per_second: z.number().optional(),
+    seconds_left: z.number().optional(),
+    peers: z.number().optional().describe("Peers it is fetched from"),
+    damaged: z.array(z.string()).readonly().optional().describe("What a verification found"),
+  })
+);
 
 /** Follows an item. */
 export const watchItem = stream({
   name: "library.watch",
   summary: "What an item is busy with and how far, after every change, until it is over",
   positional: ["id"],
-  input: z.strictObject({ id: ItemId }),
+  input: () => z.strictObject({ id: ItemId() }),
   output: State,
   run: async function* ({ id }, { sharing }: Uses, { signal }) {
     for await (const state of sharing.watch(id, signal)) {
@@ -266,7 +278,7 @@ export const watchItem = stream({
         ...{ bytes_per_second: bytesPerSecond, seconds_left: secondsLeft },
       };
       const known = Object.entries(fields).filter(([, value]) => value !== undefined);
-      yield Object.fromEntries(known) as z.input<typeof State>;
+      yield Object.fromEntries(known) as z.input<ReturnType<typeof State>>;
     }
   },
 });
@@ -277,7 +289,7 @@ function filesOutput(
     version: string;
     files: readonly { path: string; size: number; sha256: string }[];
   },
-): z.input<typeof Files> {
+): z.input<ReturnType<typeof Files>> {
   return {
     id,
     version,

@@ -1,33 +1,38 @@
 import * as z from "zod";
-import { action, query, stream } from "../core/mod.ts";
+import { action, once, query, stream } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
 type Parts = Pick<Components, "plugins">;
 
-const NoInput = z.strictObject({});
+const NoInput = once(() => z.strictObject({}));
 /** A peer id, a number or an address, as contract 4.2 lets callers name peers. */
-const Peer = z.string().min(1).max(128)
-  .describe("Peer id, node number, or address such as 0:0000.ABCD.1234");
-const Justification = z.string().max(4_096).default("").describe("shown to whoever decides");
-const State = z.enum(["none", "outgoing", "pending", "trusted"]);
-const TrustOutput = z.object({ peer_id: z.string(), state: State });
+const Peer = once(() =>
+  z.string().min(1).max(128)
+    .describe("Peer id, node number, or address such as 0:0000.ABCD.1234")
+);
+const Justification = once(() =>
+  z.string().max(4_096).default("").describe("shown to whoever decides")
+);
+const State = once(() => z.enum(["none", "outgoing", "pending", "trusted"]));
+const TrustOutput = once(() => z.object({ peer_id: z.string(), state: State() }));
 
 /** Peers this daemon trusts. */
 export const listTrust = query({
   name: "trust.list",
   summary: "Peers this daemon trusts, and those it asked",
   input: NoInput,
-  output: z.object({
-    peers: z.array(z.object({
-      peer_id: z.string(),
-      node_id: z.number(),
-      public_key: z.string(),
-      approved_at: z.string(),
-      mutual: z.boolean().describe("whether the peer trusts this daemon too, as far as it said"),
-      network: z.number(),
-    })),
-    outgoing: z.array(z.object({ peer_id: z.string(), sent_at: z.string(), until: z.string() })),
-  }),
+  output: () =>
+    z.object({
+      peers: z.array(z.object({
+        peer_id: z.string(),
+        node_id: z.number(),
+        public_key: z.string(),
+        approved_at: z.string(),
+        mutual: z.boolean().describe("whether the peer trusts this daemon too, as far as it said"),
+        network: z.number(),
+      })),
+      outgoing: z.array(z.object({ peer_id: z.string(), sent_at: z.string(), until: z.string() })),
+    }),
   run: (_input, { plugins }: Parts) => {
     const service = plugins.services.find("handshake");
     return {
@@ -53,15 +58,16 @@ export const pendingTrust = query({
   name: "trust.pending",
   summary: "Peers that ask for trust and wait for a decision",
   input: NoInput,
-  output: z.object({
-    requests: z.array(z.object({
-      peer_id: z.string(),
-      node_id: z.number(),
-      public_key: z.string(),
-      justification: z.string(),
-      received_at: z.string(),
-    })),
-  }),
+  output: () =>
+    z.object({
+      requests: z.array(z.object({
+        peer_id: z.string(),
+        node_id: z.number(),
+        public_key: z.string(),
+        justification: z.string(),
+        received_at: z.string(),
+      })),
+    }),
   run: (_input, { plugins }: Parts) => ({
     requests: (plugins.services.find("handshake")?.pendingRequests() ?? []).map((record) => ({
       peer_id: record.peerId,
@@ -78,10 +84,11 @@ export const requestTrust = action({
   name: "trust.request",
   summary: "Ask a peer for trust; one that asked already is approved by that",
   positional: ["peer", "justification"],
-  input: z.strictObject({
-    peer: z.string().min(1).max(1_024).describe("Peer id, or multiaddr such as /ip4/…/p2p/…"),
-    justification: Justification,
-  }),
+  input: () =>
+    z.strictObject({
+      peer: z.string().min(1).max(1_024).describe("Peer id, or multiaddr such as /ip4/…/p2p/…"),
+      justification: Justification(),
+    }),
   output: TrustOutput,
   run: async (
     { peer, justification },
@@ -101,7 +108,7 @@ export const approveTrust = action({
   name: "trust.approve",
   summary: "Trust a peer that asked; nothing happens when it did not",
   positional: ["peer"],
-  input: z.strictObject({ peer: Peer }),
+  input: () => z.strictObject({ peer: Peer() }),
   output: TrustOutput,
   run: async ({ peer }, { plugins }: Parts) => {
     const peerId = plugins.names.resolve(refOf(peer));
@@ -115,7 +122,7 @@ export const rejectTrust = action({
   name: "trust.reject",
   summary: "Decline a peer that asked; it may ask again",
   positional: ["peer", "reason"],
-  input: z.strictObject({ peer: Peer, reason: z.string().max(4_096).default("") }),
+  input: () => z.strictObject({ peer: Peer(), reason: z.string().max(4_096).default("") }),
   output: TrustOutput,
   run: async ({ peer, reason }, { plugins }: Parts) => {
     const peerId = plugins.names.resolve(refOf(peer));
@@ -129,7 +136,7 @@ export const revokeTrust = action({
   name: "trust.revoke",
   summary: "Take trust back: the peer is told, and every link to it is cut",
   positional: ["peer"],
-  input: z.strictObject({ peer: Peer }),
+  input: () => z.strictObject({ peer: Peer() }),
   output: TrustOutput,
   run: async ({ peer }, { plugins }: Parts) => {
     const peerId = plugins.names.resolve(refOf(peer));
@@ -143,12 +150,13 @@ export const waitForTrust = query({
   name: "trust.wait",
   summary: "Wait until a peer is trusted, or the time is over",
   positional: ["peer"],
-  input: z.strictObject({
-    peer: Peer,
-    timeout_ms: z.coerce.number().int().min(0).max(25_000).default(20_000)
-      .describe("at most 25 s a call; call again to wait longer"),
-  }),
-  output: z.object({ peer_id: z.string(), trusted: z.boolean() }),
+  input: () =>
+    z.strictObject({
+      peer: Peer(),
+      timeout_ms: z.coerce.number().int().min(0).max(25_000).default(20_000)
+        .describe("at most 25 s a call; call again to wait longer"),
+    }),
+  output: () => z.object({ peer_id: z.string(), trusted: z.boolean() }),
   run: async ({ peer, timeout_ms: timeoutMs }, { plugins }: Parts) => {
     const peerId = plugins.names.resolve(refOf(peer));
     const trusted = await plugins.services.need("handshake").waitForTrust(peerId, timeoutMs);
@@ -161,12 +169,13 @@ export const trustChanges = stream({
   name: "trust.changes",
   summary: "Requests for trust and what becomes of them, as they happen",
   input: NoInput,
-  output: z.object({
-    event: z.string(),
-    peer_id: z.string(),
-    time: z.string(),
-    data: z.record(z.string(), z.unknown()),
-  }),
+  output: () =>
+    z.object({
+      event: z.string(),
+      peer_id: z.string(),
+      time: z.string(),
+      data: z.record(z.string(), z.unknown()),
+    }),
   run: async function* (_input, { events }: Pick<Components, "events">, { signal }) {
     const subscription = events.subscribe("*");
     const cancel = () => subscription.cancel();
@@ -189,12 +198,13 @@ export const inviteTrust = query({
   name: "trust.invite",
   summary: "A ticket, also as a QR code, that leads another machine to this daemon",
   input: NoInput,
-  output: z.object({
-    ticket: z.string(),
-    peer_id: z.string(),
-    addresses: z.array(z.string()),
-    qr: z.string().describe("the ticket as a QR code of block letters, for a terminal"),
-  }),
+  output: () =>
+    z.object({
+      ticket: z.string(),
+      peer_id: z.string(),
+      addresses: z.array(z.string()),
+      qr: z.string().describe("the ticket as a QR code of block letters, for a terminal"),
+    }),
   run: async (_input, { invitations }: Pick<Components, "invitations">) => {
     const { ticket, peerId, addresses, qr } = await invitations.invite();
     return { ticket, peer_id: peerId, addresses: [...addresses], qr };
@@ -206,7 +216,8 @@ export const acceptInvite = action({
   name: "trust.accept",
   summary: "Connect to the daemon that a ticket leads to, and ask it for trust",
   positional: ["ticket", "justification"],
-  input: z.strictObject({ ticket: z.string().min(1).max(1_024), justification: Justification }),
+  input: () =>
+    z.strictObject({ ticket: z.string().min(1).max(1_024), justification: Justification() }),
   output: TrustOutput,
   run: async (
     { ticket, justification },
@@ -223,7 +234,7 @@ export function refOf(text: string): string | number {
 function stateOf(
   plugins: Components["plugins"],
   peerId: string,
-): { peer_id: string; state: z.output<typeof State> } {
+): { peer_id: string; state: z.output<ReturnType<typeof State>> } {
   const service = plugins.services.need("handshake");
   const isIn = (list: readonly { readonly peerId: string }[] | undefined) =>
     list?.some((entry) => entry.peerId === peerId) ?? false;

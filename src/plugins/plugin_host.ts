@@ -1,5 +1,6 @@
 import { type EventBus, logger, type Service } from "../core/mod.ts";
 import type { PeerStreams } from "../network/mod.ts";
+import * as builtin from "./builtin.ts";
 import { Connections } from "./connections.ts";
 import { Datagrams } from "./datagrams.ts";
 import { DaemonSurface } from "./daemon_surface.ts";
@@ -83,15 +84,11 @@ export class PluginHost implements Service {
   #fileOf = new Map<string, RuntimePlugin>();
   #loaded: readonly Plugin[] = [];
   #stopping: Promise<void> | undefined;
-  // Read while the swarm opens its listeners.
-  readonly #builtin: Promise<readonly Register[]>;
 
   constructor(components: PluginHostComponents, init: PluginHostInit) {
     this.#components = components;
     this.#init = init;
     this.#key = new SigningKey(init.identity);
-    this.#builtin = builtinPlugins(init.builtin);
-    this.#builtin.catch(() => undefined); // told at start
     const { events, streams } = components;
     const publish = (topic: string, payload: Record<string, unknown>) =>
       events.publishOpen(topic, payload);
@@ -116,8 +113,7 @@ export class PluginHost implements Service {
     this.#stopping = undefined;
     await Promise.all([this.networks.load(), this.datagrams.start()]);
     const registry = new PluginRegistry();
-    const builtin = await this.#builtin;
-    for (const register of builtin) registry.add(register);
+    for (const register of this.#init.builtin ?? Object.values(builtin)) registry.add(register);
     await this.#addFiles(registry);
     const { loaded, error } = await registry.loadAll((plugin) => this.surfaceOf(plugin));
     this.#loaded = loaded;
@@ -243,10 +239,4 @@ export class PluginHost implements Service {
     for (const { peerId } of service?.trustedPeers() ?? []) yield peerId;
     for (const { peerId } of service?.pendingRequests() ?? []) yield peerId;
   }
-}
-
-async function builtinPlugins(
-  given: readonly Register[] | undefined,
-): Promise<readonly Register[]> {
-  return given ?? Object.values(await import("./builtin.ts"));
 }

@@ -1,15 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { DaemonError, messageOf, systemCode, writeDurably } from "../core/mod.ts";
+import { DaemonError, messageOf, once, systemCode, writeDurably } from "../core/mod.ts";
 import { isItemId } from "./names.ts";
 
-const CatalogJson = z.object({
-  items: z.array(z.object({
-    id: z.string().refine(isItemId, { error: "expected the id of an item" }),
-    name: z.string().max(1_024),
-  })).max(1_000_000),
-});
+const CatalogJson = once(() =>
+  z.object({
+    items: z.array(z.object({
+      id: z.string().refine(isItemId, { error: "expected the id of an item" }),
+      name: z.string().max(1_024),
+    })).max(1_000_000),
+  })
+);
 
 /** Which items are announced, served and fetched, and what they are called; `config/catalog.json`. */
 export class Catalog {
@@ -59,7 +61,7 @@ export class Catalog {
 
   async #read(): Promise<Map<string, string> | undefined> {
     try {
-      const { items } = CatalogJson.parse(JSON.parse(await readFile(this.#path, "utf8")));
+      const { items } = CatalogJson().parse(JSON.parse(await readFile(this.#path, "utf8")));
       return new Map(items.map(({ id, name }) => [id, name]));
     } catch (cause) {
       if (systemCode(cause) === "ENOENT") return undefined;

@@ -16,8 +16,8 @@ import { type DownloadProgress, ProgressMeter } from "./progress.ts";
 
 /** How often a running download tells how far it is, and looks for further peers. */
 export const TICK_MS = 300;
-/** Without any peer for so long, a round counts as failed; there are three. */
-export const ROUND_WAIT_MS = 20_000;
+/** Without any peer for so long, a round counts as failed; there are three, longer than a cut of a minute. */
+export const ROUND_WAIT_MS = 40_000;
 /** Chunk buffers kept for their next use. */
 const KEPT_BUFFERS = 4;
 
@@ -38,7 +38,7 @@ export interface DownloaderInit extends DownloadPlanInit {
   readonly manifest: Manifest;
   /** Peers of this version and the files they lack. */
   readonly sources: ReadonlyMap<string, ReadonlySet<string>>;
-  /** @default {20_000} */
+  /** @default {40_000} */
   readonly roundWaitMs?: number;
 }
 
@@ -60,6 +60,7 @@ export class Downloader {
   #failure: unknown;
   readonly #meter: ProgressMeter;
   #lastProgress: number;
+  #rounds = 0;
 
   constructor(components: DownloaderComponents, init: DownloaderInit) {
     this.#components = components;
@@ -83,11 +84,12 @@ export class Downloader {
     this.#doneBytes = this.#totalBytes - components.writer.missingBytes;
   }
 
-  /** Content arrived; whoever receives the bytes tells. */
+  /** Content arrived, or waits for the rate limit: no bytes. */
   received(peerId: string, bytes: number): void {
     const now = this.#now();
     this.#lastProgress = now;
-    this.plan.received(peerId, bytes, now);
+    this.#rounds = 0;
+    if (bytes > 0) this.plan.received(peerId, bytes, now);
   }
 
   /**
@@ -112,7 +114,6 @@ export class Downloader {
   async #fetchAll(signal: AbortSignal): Promise<void> {
     const roundWaitMs = this.#init.roundWaitMs ?? ROUND_WAIT_MS;
     this.#lastProgress = this.#now();
-    let rounds = 0;
     while (this.plan.left > 0) {
       signal.throwIfAborted();
       if (this.#failure) throw this.#failure;
@@ -121,7 +122,7 @@ export class Downloader {
       this.#wake = resolve;
       this.#pump(signal);
       if (this.#now() - this.#lastProgress > roundWaitMs) {
-        if (++rounds >= MAX_RETRIES) throw this.#noPeers();
+        if (++this.#rounds >= MAX_RETRIES) throw this.#noPeers();
         this.#lastProgress = this.#now();
         this.plan.wakeAll();
       } else if (this.#tasks.size === 0 && this.plan.nextWake(this.#now()) !== undefined) {

@@ -219,6 +219,16 @@ export async function removeTree(files: Files, path: string, last?: string): Pro
   await files.removeFolder(path);
 }
 
+/** Whether every folder between `root` and a path is one, and no link to elsewhere. */
+export async function isPlainBelow(files: Files, root: string, path: string): Promise<boolean> {
+  let at = root;
+  for (const name of path.split("/").slice(0, -1)) {
+    at = join(at, name);
+    if ((await files.facts(at))?.kind !== "folder") return false;
+  }
+  return true;
+}
+
 /** Makes a folder and its missing parents below `root`; refuses what is there and no folder. */
 export async function makeFolders(files: Files, root: string, path: string): Promise<void> {
   let at = root;

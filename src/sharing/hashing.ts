@@ -23,6 +23,12 @@ export function fromHex(text: string): Uint8Array {
   return new Uint8Array(Buffer.from(text, "hex"));
 }
 
+/** The hashes of a file's chunks as hex, in order. */
+export function chunkHashes(chunks: Uint8Array): string[] {
+  const hex = Buffer.from(chunks.buffer, chunks.byteOffset, chunks.byteLength).toString("hex");
+  return hex.match(/.{64}/g) ?? [];
+}
+
 /** Whether two hashes are the same. */
 export function sameHash(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;

@@ -2,24 +2,26 @@
 import { join } from "node:path";
 import process from "node:process";
 import * as z from "zod";
-import { DaemonError } from "../core/mod.ts";
+import { DaemonError, once } from "../core/mod.ts";
 import { type Files, readWhole, replaceFile } from "./files.ts";
 import { INTENT, INTENT_TEMP } from "./names.ts";
 
-const Version = z.string().max(256).nullable();
-const IntentJson = z.object({
-  schema: z.literal(1),
-  state: z.enum(["None", "Installing", "Updating", "Uninstalling"]),
-  phase: z.enum(["unpack", "swap"]).nullable(),
-  from_version: Version,
-  to_version: Version,
-  installed_version: Version,
-  started_at: z.string().nullable(),
-  pid: z.number().int().nullable(),
-});
+const Version = once(() => z.string().max(256).nullable());
+const IntentJson = once(() =>
+  z.object({
+    schema: z.literal(1),
+    state: z.enum(["None", "Installing", "Updating", "Uninstalling"]),
+    phase: z.enum(["unpack", "swap"]).nullable(),
+    from_version: Version(),
+    to_version: Version(),
+    installed_version: Version(),
+    started_at: z.string().nullable(),
+    pid: z.number().int().nullable(),
+  })
+);
 
 /** What an item's folder is about to go through. */
-export type Intent = Readonly<z.output<typeof IntentJson>>;
+export type Intent = Readonly<z.output<ReturnType<typeof IntentJson>>>;
 
 const MAX_INTENT_BYTES = 65_536;
 
@@ -60,7 +62,7 @@ export async function readIntent(files: Files, root: string): Promise<Intent | u
     return undefined;
   }
   try {
-    return IntentJson.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+    return IntentJson().parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
     throw unreadable(path, "it holds something else than an intent", cause);
   }
@@ -87,6 +89,7 @@ export type SideFolder = "none" | "owned" | "foreign";
 /** What is in an item's folder at start. */
 export interface Observed {
   readonly state: Intent["state"];
+  readonly phase: Intent["phase"];
   readonly local: boolean;
   readonly installing: SideFolder;
   readonly backup: SideFolder;
@@ -104,13 +107,15 @@ export interface Recovery {
 }
 
 /**
- * The table of contract 5.4. While an intent names the side folders they are ours; otherwise only
- * those that hold the mark are touched.
+ * The table of contract 5.4. While an intent names a side folder it is ours; otherwise only one that
+ * holds the mark is touched. An installation names no backup, a removal nothing that is installed.
  */
-export function planRecovery({ state, local, installing, backup }: Observed): Recovery {
+export function planRecovery({ state, phase, local, installing, backup }: Observed): Recovery {
   const isNamed = state !== "None";
-  const hasInstalling = installing === "owned" || (installing === "foreign" && isNamed);
-  const hasBackup = backup === "owned" || (backup === "foreign" && isNamed);
+  const namesInstalling = state === "Installing" || state === "Updating";
+  const namesBackup = state === "Updating" || state === "Uninstalling";
+  const hasInstalling = installing === "owned" || (installing === "foreign" && namesInstalling);
+  const hasBackup = backup === "owned" || (backup === "foreign" && namesBackup);
   const drop = (...steps: (RecoveryStep | false)[]) => steps.filter((step) => step !== false);
   const dropInstalling = hasInstalling && "delete installing";
   const dropBackup = hasBackup && "delete backup";
@@ -121,7 +126,7 @@ export function planRecovery({ state, local, installing, backup }: Observed): Re
     };
   }
   if (local) {
-    const isSwapped = state === "Updating" && !hasInstalling;
+    const isSwapped = state === "Updating" && phase === "swap" && !hasInstalling;
     const result = state === "Installing"
       ? "to"
       : state === "None"

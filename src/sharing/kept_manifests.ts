@@ -1,7 +1,7 @@
-import { fileHash } from "./hashing.ts";
+import { chunkHashes, fileHash } from "./hashing.ts";
 import type { Manifest } from "./manifest.ts";
 import { inSlices } from "./slices.ts";
-import { chunkHashes, type IndexStore } from "./store.ts";
+import type { IndexStore } from "./store.ts";
 
 /** Manifests kept in memory. */
 const KEPT = 4;

@@ -1,7 +1,7 @@
 /** The transfer protocol `/almena/library/1.0`: requests, answers and their frames, contract 5.2. */
 import { Buffer } from "node:buffer";
 import * as z from "zod";
-import { DaemonError } from "../core/mod.ts";
+import { DaemonError, once } from "../core/mod.ts";
 import type { ByteStream } from "../network/mod.ts";
 import { CHUNK_BYTES, isItemId, itemPathProblem } from "./names.ts";
 
@@ -14,24 +14,31 @@ export const MAX_ANSWER_BYTES = 32 * 1_024 * 1_024;
 /** Largest answer that is no list. */
 export const MAX_SMALL_ANSWER_BYTES = 65_536;
 
-const Id = z.string().refine(isItemId);
+const Id = once(() => z.string().refine(isItemId));
 const Path = z.string().max(1_024).refine((path) => itemPathProblem(path) === undefined);
-const Length = z.number().int().min(1).max(CHUNK_BYTES);
-const Offset = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const Length = once(() => z.number().int().min(1).max(CHUNK_BYTES));
+const Offset = once(() => z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));
 
 /** What may be asked, externally tagged. */
-export const RequestJson = z.union([
-  z.strictObject({ Ping: z.strictObject({}) }),
-  z.strictObject({ ListGames: z.strictObject({}) }),
-  z.strictObject({ GetGame: z.strictObject({ id: Id }) }),
-  z.strictObject({ GetHave: z.strictObject({ id: Id }) }),
-  z.strictObject({ GetGameFileData: z.strictObject({ id: Id, path: Path }) }),
-  z.strictObject({
-    GetGameFileChunk: z.strictObject({ id: Id, path: Path, offset: Offset, length: Length }),
-  }),
-]);
+export const RequestJson = once(() =>
+  z.union([
+    z.strictObject({ Ping: z.strictObject({}) }),
+    z.strictObject({ ListGames: z.strictObject({}) }),
+    z.strictObject({ GetGame: z.strictObject({ id: Id() }) }),
+    z.strictObject({ GetHave: z.strictObject({ id: Id() }) }),
+    z.strictObject({ GetGameFileData: z.strictObject({ id: Id(), path: Path }) }),
+    z.strictObject({
+      GetGameFileChunk: z.strictObject({
+        id: Id(),
+        path: Path,
+        offset: Offset(),
+        length: Length(),
+      }),
+    }),
+  ])
+);
 /** A request. */
-export type Request = z.output<typeof RequestJson>;
+export type Request = z.output<ReturnType<typeof RequestJson>>;
 
 /** Classes of refusal. */
 export const ERROR_CLASSES = ["BadRequest", "NotFound", "Busy", "Forbidden", "Io"] as const;
@@ -39,16 +46,18 @@ export const ERROR_CLASSES = ["BadRequest", "NotFound", "Busy", "Forbidden", "Io
 export type ErrorClass = (typeof ERROR_CLASSES)[number];
 
 /** An item as a peer lists it. */
-export const GameJson = z.object({
-  id: Id,
-  name: z.string().max(1_024),
-  version: z.string().max(256),
-  size: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-  downloaded: z.boolean(),
-  installed: z.boolean(),
-});
+export const GameJson = once(() =>
+  z.object({
+    id: Id(),
+    name: z.string().max(1_024),
+    version: z.string().max(256),
+    size: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
+    downloaded: z.boolean(),
+    installed: z.boolean(),
+  })
+);
 /** An item as a peer lists it. */
-export type Game = z.output<typeof GameJson>;
+export type Game = z.output<ReturnType<typeof GameJson>>;
 
 /** Which chunks a peer has of one file. */
 export interface HaveFile {

@@ -47,7 +47,7 @@ export interface PeerServerComponents {
   readonly streams: Pick<ProtocolStreams, "handle">;
   readonly items: ServedItems;
   readonly files: Files;
-  readonly uploads: Pick<RateLimits, "take">;
+  readonly uploads: Pick<RateLimits, "take" | "pieceBytes">;
   /** Whether a peer may ask at all: on this LAN, or trusted; trusted only if the library is private. */
   mayAsk(peerId: string): boolean;
 }
@@ -226,17 +226,32 @@ export class PeerServer {
         sent += piece.byteLength;
         next = sent < length ? read(sent, buffers[turn % 2] ?? piece) : undefined;
         next?.catch(() => undefined); // awaited in its turn, unless the peer goes first
-        await this.#components.uploads.take(stream.peerId, piece.byteLength, signal);
-        for (let at = 0; at < piece.byteLength; at += WRITE_BYTES) {
-          // Written bytes stay with the stream for a while, so each write has its own copy.
-          await stream.write(piece.slice(at, at + WRITE_BYTES), signal);
-        }
+        await this.#sendPiece(stream, piece, signal, touch);
         touch();
         this.counts.bytes += piece.byteLength;
       }
     } finally {
       await next?.catch(() => undefined);
       for (const buffer of buffers) this.#buffers.give(buffer);
+    }
+  }
+
+  // Under a limit in small pieces: a peer whose turn is long in coming would take us for stalled.
+  async #sendPiece(
+    stream: ByteStream,
+    piece: Uint8Array,
+    signal: AbortSignal,
+    touch: () => void,
+  ): Promise<void> {
+    const { uploads } = this.#components;
+    const most = uploads.pieceBytes(stream.peerId);
+    const step = Math.min(WRITE_BYTES, most);
+    for (let at = 0; at < piece.byteLength; at += step) {
+      // Written bytes stay with the stream for a while, so each write has its own copy.
+      const part = piece.slice(at, at + step);
+      if (most < Infinity) await uploads.take(stream.peerId, part.byteLength, signal, touch);
+      if (most < Infinity) touch();
+      await stream.write(part, signal);
     }
   }
 

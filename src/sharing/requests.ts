@@ -45,7 +45,7 @@ export async function readRequest(
     const reader = new FrameReader(stream);
     const message = await reader.message(MAX_REQUEST_BYTES, signal);
     await reader.end(signal);
-    const request = RequestJson.safeParse(message);
+    const request = RequestJson().safeParse(message);
     return request.success ? request.data : undefined;
   } catch (failure) {
     signal.throwIfAborted();

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { DaemonError, messageOf, systemCode, writeDurably } from "../core/mod.ts";
+import { DaemonError, messageOf, once, systemCode, writeDurably } from "../core/mod.ts";
 
-const SettingsJson = z.object({ dir: z.string().min(1).optional() });
+const SettingsJson = once(() => z.object({ dir: z.string().min(1).optional() }));
 
 /** What was chosen while the daemon ran; `data/sharing.json`. */
 export interface SharingSettings {
@@ -14,7 +14,7 @@ export interface SharingSettings {
 export async function readSettings(dataDir: string): Promise<SharingSettings> {
   const path = join(dataDir, "sharing.json");
   try {
-    return SettingsJson.parse(JSON.parse(await readFile(path, "utf8")));
+    return SettingsJson().parse(JSON.parse(await readFile(path, "utf8")));
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return {};
     throw new DaemonError(

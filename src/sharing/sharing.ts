@@ -153,6 +153,7 @@ export class Sharing implements Service {
    *   while an operation runs; the folder before stays.
    */
   async setDir(path: string): Promise<void> {
+    const dir = await this.#components.checkDir(path);
     const [busy] = this.#gate.list();
     if (busy) {
       throw new DaemonError(
@@ -160,7 +161,6 @@ export class Sharing implements Service {
         `Cannot change the library's folder while "${busy.id}" is ${busy.activity}`,
       );
     }
-    const dir = await this.#components.checkDir(path);
     const before = this.#open().local.dir;
     await this.#closeFolder();
     try {

@@ -2,7 +2,6 @@
  * The index of the shared library on disk: what was found in each item's folder and which hashes
  * belong to it, so that an unchanged item is never read again. A cache: losing it costs a new hash.
  */
-import { Buffer } from "node:buffer";
 import { renameSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { DaemonError, logger, messageOf } from "../core/mod.ts";
@@ -47,6 +46,8 @@ const SCHEMA = `
     mtime INTEGER NOT NULL, chunks BLOB NOT NULL, PRIMARY KEY(item, path)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS part(item TEXT NOT NULL, path TEXT NOT NULL, chunk INTEGER NOT NULL,
     hash BLOB NOT NULL, synced INTEGER NOT NULL, PRIMARY KEY(item, path, chunk)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS part_time(item TEXT NOT NULL, path TEXT NOT NULL, mtime INTEGER NOT NULL,
+    PRIMARY KEY(item, path)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `;
 const LAYOUT = "1";
@@ -167,16 +168,10 @@ export class IndexStore {
 
   /** Notes chunks of an unfinished download. */
   putParts(id: string, parts: readonly StoredChunk[]): void {
+    const sql = "INSERT OR REPLACE INTO part VALUES(?,?,?,?,?)";
     this.together(() => {
       for (const { path, chunk, hash, isSynced } of parts) {
-        this.#run(
-          "INSERT OR REPLACE INTO part VALUES(?,?,?,?,?)",
-          id,
-          path,
-          chunk,
-          hash,
-          +isSynced,
-        );
+        this.#run(sql, id, path, chunk, hash, Number(isSynced));
       }
     });
   }
@@ -190,15 +185,31 @@ export class IndexStore {
     });
   }
 
+  /** When files of an unfinished download were written last, as far as it is known. */
+  partTimes(id: string): Map<string, number> {
+    const rows = this.#all("SELECT * FROM part_time WHERE item = ?", id);
+    return new Map(rows.map((row) => [String(row["path"]), Number(row["mtime"])]));
+  }
+
+  /** Notes when files of an unfinished download were written last. */
+  putPartTimes(id: string, times: ReadonlyMap<string, number>): void {
+    const sql = "INSERT OR REPLACE INTO part_time VALUES(?,?,?)";
+    this.together(() => times.forEach((mtimeMs, path) => this.#run(sql, id, path, mtimeMs)));
+  }
+
   /** Forgets an unfinished download, or one file of it. */
   removeParts(id: string, path?: string): void {
-    if (path === undefined) this.#run("DELETE FROM part WHERE item = ?", id);
-    else this.#run("DELETE FROM part WHERE item = ? AND path = ?", id, path);
+    for (const table of ["part", "part_time"]) {
+      if (path === undefined) this.#run(`DELETE FROM ${table} WHERE item = ?`, id);
+      else this.#run(`DELETE FROM ${table} WHERE item = ? AND path = ?`, id, path);
+    }
   }
 
   /** Forgets everything. */
   clear(): void {
-    for (const table of ["item", "file", "part"]) this.#database.exec(`DELETE FROM ${table}`);
+    for (const table of ["item", "file", "part", "part_time"]) {
+      this.#database.exec(`DELETE FROM ${table}`);
+    }
   }
 
   #belongTo(libraryDir: string): void {
@@ -278,10 +289,4 @@ function fileOf(row: Row): IndexedFile {
     mtimeMs: Number(row["mtime"]),
     chunks: row["chunks"] as Uint8Array,
   };
-}
-
-/** The hashes of a file's chunks as hex, in order. */
-export function chunkHashes(chunks: Uint8Array): string[] {
-  const hex = Buffer.from(chunks.buffer, chunks.byteOffset, chunks.byteLength).toString("hex");
-  return hex.match(/.{64}/g) ?? [];
 }

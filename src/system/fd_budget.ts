@@ -1,5 +1,3 @@
-import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import process from "node:process";
 import { CONTROL_CONNECTIONS } from "../core/mod.ts";
 
@@ -46,27 +44,32 @@ export function fitCaps(wanted: ConnectionCaps, limit: number | undefined): Conn
   };
 }
 
+/** Of the C library: its name, and the number of RLIMIT_NOFILE in sys/resource.h. */
+const LIBC: Readonly<Record<string, { path: string; resource: number }>> = {
+  linux: { path: "libc.so.6", resource: 7 },
+  darwin: { path: "/usr/lib/libSystem.B.dylib", resource: 8 },
+};
+/** Two 64-bit numbers: soft and hard limit. */
+const RLIMIT_BYTES = 16;
+
 /** The soft limit of open files; undefined on Windows, or when there is none. */
 export function openFileLimit(): number | undefined {
-  const limit = Number(limitOfLinux() ?? limitOfShell());
-  return Number.isInteger(limit) && limit > 0 ? limit : undefined;
+  const libc = LIBC[process.platform];
+  const limit = libc ? Number(softLimit(libc)) : undefined;
+  return Number.isSafeInteger(limit) ? limit : undefined;
 }
 
-// Refused to an executable, whose permissions are fewer than all.
-function limitOfLinux(): string | undefined {
+// An executable may not read /proc/self/limits: its permissions are fewer than all.
+function softLimit({ path, resource }: { path: string; resource: number }): bigint | undefined {
+  const limits = new DataView(new ArrayBuffer(RLIMIT_BYTES));
   try {
-    return /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    const libc = Deno.dlopen(path, {
+      getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+    });
+    const isRead = libc.symbols.getrlimit(resource, limits) === 0;
+    libc.close();
+    return isRead ? limits.getBigUint64(0, true) : undefined;
   } catch {
-    return undefined;
-  }
-}
-
-// A shell has our limit, and takes 4 ms to tell.
-function limitOfShell(): string | undefined {
-  if (process.platform === "win32") return undefined;
-  try {
-    return spawnSync("/bin/sh", ["-c", "ulimit -Sn"], { encoding: "utf8" }).stdout.trim();
-  } catch {
-    return undefined; // not permitted
+    return undefined; // not permitted, or another C library
   }
 }

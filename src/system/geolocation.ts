@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import * as z from "zod";
-import { type Clock, DaemonError, messageOf } from "../core/mod.ts";
+import { type Clock, DaemonError, messageOf, once } from "../core/mod.ts";
 
 /** Where an address is, in the eight fields of contract 1.1. */
 export interface Geolocation {
@@ -26,25 +26,27 @@ export const GEOLOCATION_ANSWER_BYTES = 65_536;
 const text = z.string().max(256).nullish().transform((value) => stripControl(value ?? ""));
 
 /** The JSON of the online service, and of `/almena/geo/1.0`, contract 1.1 and 1.6. */
-export const GeolocationJson = z.object({
-  ip: text,
-  city: text,
-  region: text,
-  country_code: text,
-  country_name: text,
-  timezone: text,
-  latitude: z.number().min(-90).max(90).nullish().transform((value) => value ?? 0),
-  longitude: z.number().min(-180).max(180).nullish().transform((value) => value ?? 0),
-}).transform((json): Geolocation => ({
-  ip: json.ip,
-  city: json.city,
-  region: json.region,
-  countryCode: json.country_code,
-  countryName: json.country_name,
-  timezone: json.timezone,
-  latitude: json.latitude,
-  longitude: json.longitude,
-}));
+export const GeolocationJson = once(() =>
+  z.object({
+    ip: text,
+    city: text,
+    region: text,
+    country_code: text,
+    country_name: text,
+    timezone: text,
+    latitude: z.number().min(-90).max(90).nullish().transform((value) => value ?? 0),
+    longitude: z.number().min(-180).max(180).nullish().transform((value) => value ?? 0),
+  }).transform((json): Geolocation => ({
+    ip: json.ip,
+    city: json.city,
+    region: json.region,
+    countryCode: json.country_code,
+    countryName: json.country_name,
+    timezone: json.timezone,
+    latitude: json.latitude,
+    longitude: json.longitude,
+  }))
+);
 
 /** What {@link OnlineGeolocation} uses. */
 export interface OnlineGeolocationComponents {
@@ -129,7 +131,7 @@ export class OnlineGeolocation {
       await response.body?.cancel();
       throw new DaemonError("unavailable", `the service answered ${response.status}`);
     }
-    const parsed = GeolocationJson.safeParse(JSON.parse(await readBounded(response)));
+    const parsed = GeolocationJson().safeParse(JSON.parse(await readBounded(response)));
     if (parsed.success && parsed.data.ip !== "") return parsed.data;
     throw new DaemonError("unavailable", "the service answered something else than a location");
   }

@@ -164,6 +164,12 @@ export class Lan implements AsyncDisposable {
     await ip("-n", this.#bridge, "link", "set", portOf(name), "master", "br0");
   }
 
+  /** Lets no multicast through to a host, as some switches and access points do. */
+  async muteMulticast(name: string): Promise<void> {
+    const port = ["link", "set", portOf(name), "type", "bridge_slave", "mcast_flood", "off"];
+    await ip("-n", this.#bridge, ...port);
+  }
+
   /** Switches a host's `eth0` on or off, as its user would; IPv6 addresses are lost when off. */
   async setInterface(name: string, state: "up" | "down"): Promise<void> {
     const { namespace, ipv6 } = this.host(name);

@@ -63,12 +63,12 @@ export class OpenDoors implements AsyncDisposable {
     });
     const shared = { isDefault: false, allowRemote: false, maxConnections: 32 };
     this.#grpc = new GrpcServer(
-      { registry, health, clock: systemClock },
+      { registry, health },
       { ...shared, hosts: ["127.0.0.1"], port: 0 },
     );
     this.#rest = new RestServer(
       {
-        ...{ registry, health, readAsset, metrics: metrics.registry },
+        ...{ registry, health, readAsset, metrics },
         adminToken: { isIn: () => false },
         graphql: () => Promise.resolve(new Response(null, { status: 404 })),
         streams: new StreamPlaces(4),

@@ -10,14 +10,11 @@ import {
 import type { Buffer } from "node:buffer";
 import {
   type CallContext,
-  type Clock,
-  guard,
   type Health,
   logger,
   messageOf,
   type OperationRegistry,
   type Service,
-  type Timer,
   wireName,
   withDeadline,
 } from "../../core/mod.ts";
@@ -35,8 +32,6 @@ export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 export const MAX_STREAMS_PER_CONNECTION = 100;
 /** A connection without a call for so long is closed. */
 export const CONNECTION_IDLE_MS = 300_000;
-/** Codecs are loaded so long after start, or with the first call if that comes earlier. */
-const WARM_UP_AFTER_MS = 200;
 /** How long calls under way may go on at stop. */
 const DRAIN_MS = 400;
 
@@ -44,7 +39,6 @@ const DRAIN_MS = 400;
 export interface GrpcServerComponents<Components> {
   registry: OperationRegistry<Components>;
   health: Health;
-  clock: Clock;
 }
 
 /** How {@link GrpcServer} behaves. */
@@ -68,7 +62,6 @@ export class GrpcServer<Components> implements Service {
   readonly #components: GrpcServerComponents<Components>;
   readonly #init: GrpcServerInit;
   #server: Server | undefined;
-  #warmUp: Timer | undefined;
   #endpoints: Endpoint[] = [];
   #connections: () => ConnectionCounts = () => ({ open: 0, refused: 0, evicted: 0 });
 
@@ -105,14 +98,14 @@ export class GrpcServer<Components> implements Service {
     const options = { isDefault: this.#init.isDefault, flag: "--grpc-addr" };
     await bindOrNext(wanted, options, (port) => this.#bindAll(port));
     this.#components.health.serving("grpc");
-    this.#warmUp = this.#components.clock.after(
-      WARM_UP_AFTER_MS,
-      () => guard("load the message codecs", () => loadCodecs()),
-    );
+  }
+
+  /** Loads the message codecs, without which the first call would have to wait for them. */
+  async warmUp(): Promise<void> {
+    await loadCodecs();
   }
 
   async stop(): Promise<void> {
-    this.#warmUp?.cancel();
     const server = this.#server;
     this.#server = undefined;
     this.#endpoints = [];

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { DaemonError, messageOf } from "../../core/mod.ts";
+import { DaemonError, messageOf, once } from "../../core/mod.ts";
 import { durationSeconds } from "./duration.ts";
 import { compileCondition, type Condition } from "./expression.ts";
 
@@ -15,53 +15,57 @@ const MIN_CYCLE_S = 1;
 /** The events of contract 4.5: three gates, three that only act. */
 export const POLICY_EVENTS = ["connect", "dial", "datagram", "join", "leave", "cycle"] as const;
 
-const Tags = z.array(z.string().regex(/^[A-Za-z0-9._:-]{1,64}$/)).max(64);
-const Count = z.strictObject({ count: z.int().min(1).max(100_000) });
-const None = z.strictObject({}).optional();
-const Word = z.string().min(1).max(256);
-const Action = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("allow"), params: None }),
-  z.strictObject({ type: z.literal("deny"), params: None }),
-  z.strictObject({ type: z.literal("evict"), params: None }),
-  z.strictObject({
-    type: z.literal("tag"),
-    params: z.strictObject({ add: Tags.optional(), remove: Tags.optional() })
-      .refine(({ add, remove }) => add ?? remove, { error: "it needs add or remove" }),
-  }),
-  z.strictObject({ type: z.literal("evict_where"), params: z.strictObject({ match: Word }) }),
-  z.strictObject({ type: z.literal("prune"), params: Count }),
-  z.strictObject({ type: z.literal("fill"), params: Count }),
-  z.strictObject({
-    type: z.literal("prune_trust"),
-    params: z.strictObject({ percent: z.number().min(0).max(100), min: z.int().min(0) }),
-  }),
-  z.strictObject({
-    type: z.literal("fill_trust"),
-    params: z.strictObject({ target: z.int().min(1).max(4_096) }),
-  }),
-  z.strictObject({ type: z.literal("webhook"), params: z.strictObject({ event: Word }) }),
-  z.strictObject({ type: z.literal("log"), params: z.strictObject({ message: Word }) }),
-]);
+const Tags = once(() => z.array(z.string().regex(/^[A-Za-z0-9._:-]{1,64}$/)).max(64));
+const Count = once(() => z.strictObject({ count: z.int().min(1).max(100_000) }));
+const None = once(() => z.strictObject({}).optional());
+const Word = once(() => z.string().min(1).max(256));
+const Action = once(() =>
+  z.discriminatedUnion("type", [
+    z.strictObject({ type: z.literal("allow"), params: None() }),
+    z.strictObject({ type: z.literal("deny"), params: None() }),
+    z.strictObject({ type: z.literal("evict"), params: None() }),
+    z.strictObject({
+      type: z.literal("tag"),
+      params: z.strictObject({ add: Tags().optional(), remove: Tags().optional() })
+        .refine(({ add, remove }) => add ?? remove, { error: "it needs add or remove" }),
+    }),
+    z.strictObject({ type: z.literal("evict_where"), params: z.strictObject({ match: Word() }) }),
+    z.strictObject({ type: z.literal("prune"), params: Count() }),
+    z.strictObject({ type: z.literal("fill"), params: Count() }),
+    z.strictObject({
+      type: z.literal("prune_trust"),
+      params: z.strictObject({ percent: z.number().min(0).max(100), min: z.int().min(0) }),
+    }),
+    z.strictObject({
+      type: z.literal("fill_trust"),
+      params: z.strictObject({ target: z.int().min(1).max(4_096) }),
+    }),
+    z.strictObject({ type: z.literal("webhook"), params: z.strictObject({ event: Word() }) }),
+    z.strictObject({ type: z.literal("log"), params: z.strictObject({ message: Word() }) }),
+  ])
+);
 
-const Document = z.strictObject({
-  version: z.literal(1),
-  default_verdict: z.enum(["allow", "deny"]).default("allow"),
-  fail_closed: z.boolean().default(true),
-  config: z.strictObject({
-    cycle: z.string().max(64).optional(),
-    max_peers: z.int().min(1).optional(),
-    grace: z.string().max(64).optional(),
-  }).prefault({}),
-  rules: z.array(z.strictObject({
-    name: z.string().min(1).max(128),
-    on: z.enum(POLICY_EVENTS),
-    match: z.string().min(1),
-    actions: z.array(Action).min(1).max(32),
-  })).min(1).max(MAX_RULES),
-});
+const Document = once(() =>
+  z.strictObject({
+    version: z.literal(1),
+    default_verdict: z.enum(["allow", "deny"]).default("allow"),
+    fail_closed: z.boolean().default(true),
+    config: z.strictObject({
+      cycle: z.string().max(64).optional(),
+      max_peers: z.int().min(1).optional(),
+      grace: z.string().max(64).optional(),
+    }).prefault({}),
+    rules: z.array(z.strictObject({
+      name: z.string().min(1).max(128),
+      on: z.enum(POLICY_EVENTS),
+      match: z.string().min(1),
+      actions: z.array(Action()).min(1).max(32),
+    })).min(1).max(MAX_RULES),
+  })
+);
 
 /** What a rule does. */
-export type PolicyAction = z.output<typeof Action>;
+export type PolicyAction = z.output<ReturnType<typeof Action>>;
 
 /** A rule that can be asked. */
 export interface CompiledRule {
@@ -98,7 +102,7 @@ export function compilePolicy(text: string): CompiledPolicy {
   } catch (failure) {
     throw invalid(messageOf(failure));
   }
-  const { data, error } = Document.safeParse(json);
+  const { data, error } = Document().safeParse(json);
   if (error) throw invalid(z.prettifyError(error).replaceAll("\n", " "));
   const names = new Set(data.rules.map(({ name }) => name));
   if (names.size < data.rules.length) throw invalid("two rules have one name");

@@ -2,7 +2,7 @@
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import * as z from "zod";
-import { DaemonError } from "../../core/mod.ts";
+import { DaemonError, once } from "../../core/mod.ts";
 import type { Daemon } from "../plugin.ts";
 import { rawPublicKey } from "../signing.ts";
 
@@ -25,27 +25,29 @@ export const MESSAGE_TYPES = [
   "handshake_revoke",
 ] as const;
 
-const Nonce = z.string().regex(/^[A-Za-z0-9+/]{22}==$/);
-const Text = z.string().max(MAX_MESSAGE_BYTES).default("");
+const Nonce = once(() => z.string().regex(/^[A-Za-z0-9+/]{22}==$/));
+const Text = once(() => z.string().max(MAX_MESSAGE_BYTES).default(""));
 
-const Message = z.object({
-  type: z.enum(MESSAGE_TYPES),
-  node_id: z.int().min(0).max(0xffff_ffff),
-  public_key: z.string().max(256).default(""),
-  justification: Text,
-  signature: z.string().max(256).default(""),
-  reason: Text,
-  nonce: Nonce,
-  timestamp: z.int().min(0),
-  /** The nonce of the request that is answered; absent where a state is told unasked. */
-  in_reply_to: Nonce.optional(),
-  /** A network the sender belongs to, with a proof that it knows its token. */
-  network: z.int().min(1).max(65_535).optional(),
-  network_proof: z.string().max(128).optional(),
-});
+const Message = once(() =>
+  z.object({
+    type: z.enum(MESSAGE_TYPES),
+    node_id: z.int().min(0).max(0xffff_ffff),
+    public_key: z.string().max(256).default(""),
+    justification: Text(),
+    signature: z.string().max(256).default(""),
+    reason: Text(),
+    nonce: Nonce(),
+    timestamp: z.int().min(0),
+    /** The nonce of the request that is answered; absent where a state is told unasked. */
+    in_reply_to: Nonce().optional(),
+    /** A network the sender belongs to, with a proof that it knows its token. */
+    network: z.int().min(1).max(65_535).optional(),
+    network_proof: z.string().max(128).optional(),
+  })
+);
 
 /** One message. */
-export type HandshakeMessage = Readonly<z.output<typeof Message>>;
+export type HandshakeMessage = Readonly<z.output<ReturnType<typeof Message>>>;
 /** Its type. */
 export type MessageType = HandshakeMessage["type"];
 
@@ -93,7 +95,7 @@ export function parseMessage(bytes: Uint8Array): HandshakeMessage {
     throw refused(`it has over ${MAX_MESSAGE_BYTES} bytes`);
   }
   try {
-    return Message.parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
+    return Message().parse(JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes)));
   } catch (cause) {
     throw refused("it is no handshake message", cause);
   }

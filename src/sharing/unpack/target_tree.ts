@@ -28,6 +28,7 @@ export class TargetTree {
   readonly #limits: Required<UnpackLimits>;
   readonly #onProgress: (progress: UnpackProgress) => void;
   readonly #folders = new Set<string>();
+  readonly #folderKeys = new Set<string>();
   readonly #names = new Set<string>();
   #maxBytes = 0;
   #bytes = 0;
@@ -66,6 +67,18 @@ export class TargetTree {
     if (this.#bytes + bytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
 
+  /** Whether the disk has room for a program to go on. @throws {DaemonError} `resource_exhausted`. */
+  async checkRoom(): Promise<void> {
+    const free = await this.#files.freeBytes(this.#root) - this.#limits.reserveBytes;
+    if (free <= 0) throw tooLarge(this.#maxBytes);
+  }
+
+  /** Counts a file or folder that a program made. @throws {DaemonError} for one that is too much. */
+  adopt(path: string, bytes: number): void {
+    this.#checked(path);
+    this.#grow(bytes);
+  }
+
   /** Makes a folder. */
   async folder(path: string): Promise<void> {
     const clean = path.replace(/\/+$/, "");
@@ -86,7 +99,7 @@ export class TargetTree {
     const name = this.#checked(path);
     if (options.size !== undefined) this.expect(0, options.size);
     const key = twinKey(name);
-    if (this.#names.has(key) || this.#folders.has(key)) {
+    if (this.#names.has(key) || this.#folderKeys.has(key)) {
       throw refused(path, "two entries have this name on some file system");
     }
     this.#names.add(key);
@@ -134,6 +147,7 @@ export class TargetTree {
       }
       await makeFolders(this.#files, this.#root, parent);
       this.#folders.add(parent);
+      this.#folderKeys.add(twinKey(parent));
     }
   }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as z from "zod";
 import { GrpcServer } from "../../../src/api/mod.ts";
-import { Health, OperationRegistry, query, systemClock } from "../../../src/core/mod.ts";
+import { Health, OperationRegistry, query } from "../../../src/core/mod.ts";
 import { GrpcClient } from "../../support/grpc_client.ts";
 import { waitFor } from "../../support/wait.ts";
 
@@ -26,7 +26,6 @@ async function serve(witness: Witness) {
   const server = new GrpcServer({
     registry: new OperationRegistry(witness, [operation]),
     health: new Health([]),
-    clock: systemClock,
   }, { hosts: ["127.0.0.1"], port: 0, isDefault: false, allowRemote: false, maxConnections: 8 });
   await server.start();
   return server;

@@ -7,7 +7,7 @@ Deno.test("Metrics shows finished calls by operation and outcome", async () => {
   metrics.onCall({ operation, outcome: "ok", durationMs: 2 });
   metrics.onCall({ operation, outcome: "ok", durationMs: 20 });
   metrics.onCall({ operation, outcome: "unavailable", durationMs: 1 });
-  const text = await metrics.registry.metrics();
+  const text = await metrics.metrics();
   const calls = "almenad_operation_calls_total";
   assert.ok(text.includes(`${calls}{operation="${operation}",outcome="ok"} 2`), text);
   assert.ok(text.includes(`${calls}{operation="${operation}",outcome="unavailable"} 1`));
@@ -20,8 +20,22 @@ Deno.test("Metrics.gauge() and counts() are read when somebody looks", async () 
   metrics.gauge("test_peers", "Peers", () => peers);
   metrics.counts("test_dropped", "Dropped", () => ({ queue: peers * 2, rate: 0 }));
   peers = 5;
-  const text = await metrics.registry.metrics();
+  const text = await metrics.metrics();
   assert.match(text, /^test_peers 5$/m);
   assert.match(text, /^test_dropped\{kind="queue"\} 10$/m);
   assert.match(text, /^test_dropped\{kind="rate"\} 0$/m);
+});
+
+Deno.test("Metrics.load() has the library told what came before, and what was added", async () => {
+  const metrics = new Metrics();
+  let added = 0;
+  metrics.add(() => void added++);
+  const call = { operation: "query:core.ping.v1", outcome: "ok", durationMs: 1 };
+  metrics.onCall(call);
+  assert.equal(added, 0);
+  await Promise.all([metrics.load(), metrics.load()]);
+  metrics.onCall(call);
+  assert.equal(added, 1);
+  assert.match(await metrics.metrics(), /^almenad_operation_calls_total\{.*\} 2$/m);
+  assert.match(metrics.contentType, /^text\/plain/);
 });

@@ -41,7 +41,7 @@ function exchangeOn(
     node: () => node,
     ownGeo: init.own ?? (() => Promise.resolve(BERLIN)),
     onGeo: (peerId, geo) => void received.push({ peerId, geo }),
-    parseGeo: (json): PeerGeo => GeolocationJson.parse(json),
+    parseGeo: (json): PeerGeo => GeolocationJson().parse(json),
   }, { isSharing: init.isSharing ?? true });
   return { exchange, received };
 }

@@ -42,7 +42,7 @@ Deno.test({
   fn: async () => {
     const url = import.meta.resolve("../../../src/system/fd_budget.ts");
     const script = `import { openFileLimit } from "${url}"; console.log(openFileLimit());`;
-    const flags = "--no-prompt --no-check --quiet --allow-read --allow-run --allow-env";
+    const flags = "--no-prompt --no-check --quiet --allow-read --allow-ffi --allow-env";
     const command = `ulimit -n 200; echo '${script}' | "$0" run ${flags} -`;
     const { stdout } = await new Deno.Command("sh", {
       args: ["-c", command, Deno.execPath()],
