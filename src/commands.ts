@@ -151,6 +151,8 @@ function machineParts({ compiledCode }: Surroundings): MachineParts {
         flags.dev ? { cwd: process.cwd() } : {}, // its data are in the working folder
       );
     },
+    settings: async (flags) => await (await import("./daemon_commands.ts")).settings(flags),
+    openInBrowser: async (url) => await (await import("./system/browser.ts")).openInBrowser(url),
     wantedAddresses: async (flags) =>
       await (await import("./daemon_commands.ts")).wantedAddresses(flags),
     operations: async () => {

@@ -111,7 +111,12 @@ function formatOf(args: readonly string[]): OutputFormat {
   return (at >= 0 && args[at + 1] === "json") || args.includes("--format=json") ? "json" : "human";
 }
 
-function createProgram(
+/**
+ * The command line: every command with its arguments, options and what it does.
+ *
+ * @param finish Told the exit code of the command that ran.
+ */
+export function createProgram(
   actions: CliActions,
   output: Output,
   finish: (code: number) => void,
@@ -236,7 +241,8 @@ function addServiceCommands(program: Command, actions: CliActions, finish: (code
   }
 }
 
-const HELP = `
+/** What stands below the help of the program itself. */
+export const HELP = `
 Examples:
   almenad                                   run the daemon in the foreground
   almenad --dev                             the same, with debug logging and data in ./workspace
@@ -246,7 +252,8 @@ Examples:
   almenad network peers --format json       the same operation, as a command
   almenad daemon install                    start with this user's session, from now on
   almenad config show --origin              every setting and where it comes from
+  almenad dashboard                         the daemon's page in the browser, signed in
 
 Environment: GRPC_ADDR, REST_ADDR, P2P_LISTEN, BOOTSTRAP_PEERS, RUST_LOG; ALMENAD_DATA_DIR with --dev
 Exit codes: 0 ok, 1 failed, 2 usage, 3 already running, 4 not running, 5 permission,
-            6 damaged identity or configuration, 70 internal`;
+            6 damaged identity or configuration, 70 internal, 130 ended by Ctrl-C`;

@@ -28,7 +28,7 @@ interface Entry {
   readonly id: number;
   readonly name: string;
   readonly token: string;
-  readonly members: Map<string, readonly string[]>;
+  readonly members: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What {@link Networks} uses. */
@@ -114,39 +114,40 @@ export class Networks implements NetworkRegistry {
       );
     }
     const self = this.#components.selfId();
-    this.#entries.set(id, { id, name, token, members: new Map([[self, []]]) });
-    await this.#save();
+    await this.#change(id, { id, name, token, members: new Map([[self, []]]) });
     this.#components.publish("network.joined", { network: id, peerId: self, isSelf: true });
   }
 
   /** Leaves a network; its members are forgotten. @throws {DaemonError} `not_found`. */
   async leave(id: number): Promise<void> {
     this.#find(id);
-    this.#entries.delete(id);
-    await this.#save();
+    await this.#change(id, undefined);
     const peerId = this.#components.selfId();
     this.#components.publish("network.left", { network: id, peerId, isSelf: true });
   }
 
   async addMember(network: number, peerId: string): Promise<void> {
-    const { members } = this.#find(network);
+    const entry = this.#find(network);
+    const { members } = entry;
     if (members.has(peerId)) return;
     if (members.size >= MAX_MEMBERS) {
       throw new DaemonError("resource_exhausted", `Cannot add to network ${network}: it is full`);
     }
-    members.set(peerId, []);
-    await this.#save();
+    await this.#change(network, { ...entry, members: new Map([...members, [peerId, []]]) });
     this.#components.publish("network.joined", { network, peerId, isSelf: false });
   }
 
   async removeMember(network: number, peerId: string): Promise<void> {
-    if (!this.#entries.get(network)?.members.delete(peerId)) return;
-    await this.#save();
+    const entry = this.#entries.get(network);
+    if (!entry?.members.has(peerId)) return;
+    const members = [...entry.members].filter(([id]) => id !== peerId);
+    await this.#change(network, { ...entry, members: new Map(members) });
     this.#components.publish("network.left", { network, peerId, isSelf: false });
   }
 
   async setTags(network: number, peerId: string, tags: readonly string[]): Promise<void> {
-    const { members } = this.#find(network);
+    const entry = this.#find(network);
+    const { members } = entry;
     const id = checkPeerId(peerId);
     if (!members.has(id)) {
       throw new DaemonError(
@@ -161,8 +162,7 @@ export class Networks implements NetworkRegistry {
         `Cannot use these tags: at most ${MAX_TAGS} of 1 to 64 letters, digits and . _ : -`,
       );
     }
-    members.set(id, checked.data);
-    await this.#save();
+    await this.#change(network, { ...entry, members: new Map(members).set(id, checked.data) });
   }
 
   prove(network: number, text: string): string | null {
@@ -183,12 +183,26 @@ export class Networks implements NetworkRegistry {
     throw new DaemonError("not_found", `Cannot find network ${id}: this daemon is no member of it`);
   }
 
-  #save(): Promise<void> {
-    return this.#components.store.save(() => ({
+  // On failure nothing has changed, unless somebody else changed the network since.
+  async #change(id: number, next: Entry | undefined): Promise<void> {
+    const before = this.#entries.get(id);
+    const put = (entry: Entry | undefined) =>
+      entry ? this.#entries.set(id, entry) : this.#entries.delete(id);
+    put(next);
+    try {
+      await this.#components.store.save(() => this.#snapshot());
+    } catch (failure) {
+      if (this.#entries.get(id) === next) put(before);
+      throw failure;
+    }
+  }
+
+  #snapshot(): Record<string, unknown> {
+    return {
       networks: [...this.#entries.values()].map(({ members, ...entry }) => ({
         ...entry,
         members: [...members].map(([peer_id, tags]) => ({ peer_id, tags })),
       })),
-    }));
+    };
   }
 }

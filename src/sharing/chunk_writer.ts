@@ -1,11 +1,11 @@
 import { dirname, join } from "node:path";
 import { DaemonError } from "../core/mod.ts";
 import { type Files, makeFolders, type OpenFile } from "./files.ts";
-import { digest, fromHex, sameHash } from "./hashing.ts";
+import { fromHex } from "./hashing.ts";
+import { keptChunks } from "./kept_chunks.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
 import { CHUNK_BYTES, chunkCount, SENTINEL } from "./names.ts";
 import type { Chunk } from "./planned.ts";
-import { turn } from "./slices.ts";
 import type { IndexStore, StoredChunk } from "./store.ts";
 
 /** Files kept open while chunks arrive. */
@@ -42,6 +42,7 @@ export class ChunkWriter {
   readonly #manifest: Manifest;
   readonly #open = new Map<string, Opened>();
   readonly #dirty = new Set<string>();
+  readonly #written = new Set<string>();
   #notes: StoredChunk[] = [];
   #sinceCheckpoint = 0;
   #checkpoint: Promise<void> | undefined;
@@ -55,19 +56,12 @@ export class ChunkWriter {
     );
   }
 
-  /**
-   * Finds chunks that are there already: of an unfinished download, or of the version before.
-   * Those not known to be synced are read and hashed once.
-   */
+  /** Finds chunks that are there already: of an unfinished download, or of the version before. */
   async resume(signal: AbortSignal): Promise<void> {
-    const { store } = this.#components;
-    const parts = Map.groupBy(store.parts(this.#manifest.id), ({ path }) => path);
-    for (const [index, entry] of this.#manifest.files.entries()) {
-      if (index % 256 === 255) await turn();
-      signal.throwIfAborted();
-      if (entry.path === SENTINEL || entry.size === 0) continue;
-      const known = parts.get(entry.path) ?? this.#ofVersionBefore(entry);
-      if (known.length > 0) await this.#resumeFile(index, entry, known);
+    const init = { root: this.#root, manifest: this.#manifest, signal };
+    for await (const { file, part } of keptChunks(this.#components, init)) {
+      this.#mark(file, part.chunk);
+      this.#note(part);
     }
   }
 
@@ -132,6 +126,7 @@ export class ChunkWriter {
     else {
       await this.#using(entry.path, (file) => file.write(bytes, chunk.chunk * CHUNK_BYTES));
       this.#dirty.add(entry.path);
+      this.#written.add(entry.path);
       const hash = fromHex(entry.chunks[chunk.chunk] ?? "");
       this.#note({ path: entry.path, chunk: chunk.chunk, hash, isSynced: false });
     }
@@ -159,13 +154,32 @@ export class ChunkWriter {
     this.#flushNotes();
     const paths = [...this.#dirty];
     this.#dirty.clear();
+    const times = new Map<string, number>();
     try {
-      for (const path of paths) await this.#using(path, (file) => file.sync());
+      for (const path of paths) {
+        await this.#using(path, async (file) => {
+          await file.sync();
+          times.set(path, (await file.facts()).mtimeMs);
+        });
+      }
     } catch (failure) {
       for (const path of paths) this.#dirty.add(path);
       throw failure;
     }
-    this.#components.store.partsSynced(this.#manifest.id, paths);
+    const { store } = this.#components;
+    store.partsSynced(this.#manifest.id, paths);
+    store.putPartTimes(this.#manifest.id, times);
+  }
+
+  /** Notes when files were written last, before they are left: one that is older or newer is read again. */
+  async noteTimes(): Promise<void> {
+    const { files, store } = this.#components;
+    const times = new Map<string, number>();
+    for (const path of this.#written) {
+      const facts = await files.facts(this.#path(path));
+      if (facts?.kind === "file") times.set(path, facts.mtimeMs);
+    }
+    store.putPartTimes(this.#manifest.id, times);
   }
 
   /**
@@ -220,41 +234,6 @@ export class ChunkWriter {
   #mark(file: number, chunk: number): void {
     const bitmap = this.bitmaps[file];
     if (bitmap) bitmap[chunk >> 3] = (bitmap[chunk >> 3] ?? 0) | 1 << (chunk & 7);
-  }
-
-  // A chunk of the version before counts if the file is as it was when it was hashed.
-  #ofVersionBefore({ path }: FileEntry): StoredChunk[] {
-    const before = this.#components.store.file(this.#manifest.id, path);
-    if (!before) return [];
-    const chunks = Array.from({ length: before.chunks.byteLength / 32 }, (_, chunk) => ({
-      ...{ path, chunk, isSynced: true },
-      hash: before.chunks.slice(chunk * 32, chunk * 32 + 32),
-    }));
-    return chunks.filter(({ chunk }) => (chunk + 1) * CHUNK_BYTES <= before.size);
-  }
-
-  async #resumeFile(index: number, entry: FileEntry, known: StoredChunk[]): Promise<void> {
-    const { files, store } = this.#components;
-    const facts = await files.facts(this.#path(entry.path));
-    const before = store.file(this.#manifest.id, entry.path);
-    if (facts?.kind !== "file") return;
-    const isOfBefore = before !== undefined && known[0]?.isSynced === true &&
-      before.size === facts.size && before.mtimeMs === facts.mtimeMs;
-    if (facts.size !== entry.size && !isOfBefore) return;
-    for (const part of known) {
-      const wanted = entry.chunks[part.chunk];
-      if (wanted === undefined || !sameHash(part.hash, fromHex(wanted))) continue;
-      const length = Math.min(CHUNK_BYTES, entry.size - part.chunk * CHUNK_BYTES);
-      if (!part.isSynced && !await this.#isOnDisk(entry.path, part, length)) continue;
-      this.#mark(index, part.chunk);
-      this.#note(part);
-    }
-  }
-
-  async #isOnDisk(path: string, { chunk, hash }: StoredChunk, length: number): Promise<boolean> {
-    const buffer = new Uint8Array(length);
-    const read = await this.#using(path, (file) => file.read(buffer, chunk * CHUNK_BYTES));
-    return read === length && sameHash(await digest(buffer), hash);
   }
 
   #note(part: StoredChunk): void {

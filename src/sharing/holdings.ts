@@ -15,7 +15,7 @@ export function bitmapsOf(
     const index = fileIndex.get(path);
     const size = index === undefined ? 0 : manifest.files[index]?.size ?? 0;
     if (index !== undefined) {
-      bitmaps.set(index, bitmap.subarray(0, Math.ceil(chunkCount(size) / 8)));
+      bitmaps.set(index, bitmap.slice(0, Math.ceil(chunkCount(size) / 8))); // keeps no more of it
     }
   }
   return bitmaps;

@@ -89,6 +89,7 @@ export type SideFolder = "none" | "owned" | "foreign";
 /** What is in an item's folder at start. */
 export interface Observed {
   readonly state: Intent["state"];
+  readonly phase: Intent["phase"];
   readonly local: boolean;
   readonly installing: SideFolder;
   readonly backup: SideFolder;
@@ -106,13 +107,15 @@ export interface Recovery {
 }
 
 /**
- * The table of contract 5.4. While an intent names the side folders they are ours; otherwise only
- * those that hold the mark are touched.
+ * The table of contract 5.4. While an intent names a side folder it is ours; otherwise only one that
+ * holds the mark is touched. An installation names no backup, a removal nothing that is installed.
  */
-export function planRecovery({ state, local, installing, backup }: Observed): Recovery {
+export function planRecovery({ state, phase, local, installing, backup }: Observed): Recovery {
   const isNamed = state !== "None";
-  const hasInstalling = installing === "owned" || (installing === "foreign" && isNamed);
-  const hasBackup = backup === "owned" || (backup === "foreign" && isNamed);
+  const namesInstalling = state === "Installing" || state === "Updating";
+  const namesBackup = state === "Updating" || state === "Uninstalling";
+  const hasInstalling = installing === "owned" || (installing === "foreign" && namesInstalling);
+  const hasBackup = backup === "owned" || (backup === "foreign" && namesBackup);
   const drop = (...steps: (RecoveryStep | false)[]) => steps.filter((step) => step !== false);
   const dropInstalling = hasInstalling && "delete installing";
   const dropBackup = hasBackup && "delete backup";
@@ -123,7 +126,7 @@ export function planRecovery({ state, local, installing, backup }: Observed): Re
     };
   }
   if (local) {
-    const isSwapped = state === "Updating" && !hasInstalling;
+    const isSwapped = state === "Updating" && phase === "swap" && !hasInstalling;
     const result = state === "Installing"
       ? "to"
       : state === "None"

@@ -3,15 +3,19 @@ import { join } from "node:path";
 import { type Clock, DaemonError } from "../core/mod.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
 import type { PlanStrategy } from "./planned.ts";
+import type { TransferFacts } from "./download_record.ts";
 import { Downloader, type DownloaderComponents } from "./downloader.ts";
-import { diskError, type Files, isMissing, removeIfThere, replaceFile } from "./files.ts";
+import { diskError, type Files, isMissing, isPlainBelow, removeIfThere } from "./files.ts";
+import { writeSynced } from "./files.ts";
 import type { LocalItems } from "./local_items.ts";
 import type { MergedManifest } from "./manifest_merge.ts";
 import type { Have } from "./messages.ts";
-import { SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
+import { MAX_SENTINEL_BYTES, parseVersion } from "./names.ts";
+import { CHUNK_BYTES, SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 import { bitmapHas, type ServedFile } from "./peer_server.ts";
 import type { DownloadProgress } from "./progress.ts";
 import type { IndexedFile, IndexStore } from "./store.ts";
+import type { Transfer } from "./transfers.ts";
 
 /** What {@link ItemDownload} uses. */
 export interface ItemDownloadComponents {
@@ -19,7 +23,7 @@ export interface ItemDownloadComponents {
   readonly store: IndexStore;
   readonly clock: Clock;
   readonly client: DownloaderComponents["client"];
-  readonly local: Pick<LocalItems, "fetched" | "rootOf">;
+  readonly local: Pick<LocalItems, "fetched" | "committed" | "rootOf">;
   readonly peers: DownloaderComponents["peers"];
   /** The files are there at their full size. */
   onBegin(): void;
@@ -33,6 +37,12 @@ export interface ItemDownloadInit extends MergedManifest {
   readonly strategy?: PlanStrategy;
   readonly roundWaitMs?: number;
 }
+
+/** While what is on disk is still being looked at. */
+const NOT_BEGUN: TransferFacts = {
+  ...{ bytesTotal: 0, bytesDone: 0, bytesPerSecond: 0, chunksTotal: 0, chunksDone: 0 },
+  ...{ chunkBytes: CHUNK_BYTES, peers: [], map: { cellChunks: 1, runs: [] } },
+};
 
 /** A download that runs, and what of it can be served already. */
 export class ItemDownload {
@@ -60,14 +70,13 @@ export class ItemDownload {
   async run(signal: AbortSignal): Promise<void> {
     const { files } = this.#components;
     const { manifest } = this.#init;
-    if (!manifest.files.some(({ path }) => path === SENTINEL)) {
-      throw new DaemonError(
-        "failed_precondition",
-        `Cannot fetch "${manifest.id}": it has no sentinel`,
-      );
-    }
+    const sentinel = manifest.files.find(({ path }) => path === SENTINEL);
+    if (!sentinel) throw this.#unusable("it has no sentinel");
+    if (sentinel.size > MAX_SENTINEL_BYTES) throw this.#unusable("its sentinel is too long");
     try {
-      if (!await files.facts(this.#root)) await files.makeFolder(this.#root);
+      const there = await files.facts(this.#root);
+      if (!there) await files.makeFolder(this.#root);
+      else if (there.kind !== "folder") throw this.#unusable(`${this.#root} is no folder`);
       const before = this.#components.store.files(manifest.id);
       const wasFetched = this.#components.store.item(manifest.id)?.isFetched ?? false;
       await this.#writer.resume(signal);
@@ -77,6 +86,7 @@ export class ItemDownload {
       await this.#commit(wasFetched ? before : []);
     } catch (failure) {
       await this.#writer.close();
+      await this.#writer.noteTimes().catch(() => undefined); // without them it is read again
       await this.#sweep();
       signal.throwIfAborted();
       throw diskError(`fetch "${manifest.id}"`, failure);
@@ -86,6 +96,12 @@ export class ItemDownload {
   /** Content arrived. */
   received(peerId: string, bytes: number): void {
     this.#downloader?.received(peerId, bytes);
+  }
+
+  /** How far it is. */
+  transfer(): Transfer {
+    const { id, version } = this.#init.manifest;
+    return { id, version, status: "Running", ...this.#downloader?.facts() ?? NOT_BEGUN };
   }
 
   /** Which chunks can be served. */
@@ -139,12 +155,19 @@ export class ItemDownload {
   async #commit(before: readonly IndexedFile[]): Promise<void> {
     const { files, local } = this.#components;
     const { manifest } = this.#init;
+    const bytes = this.#writer.sentinel ?? new Uint8Array();
+    if (parseVersion(new TextDecoder().decode(bytes)) !== manifest.version) {
+      throw this.#unusable(`its sentinel is not of version "${manifest.version}"`);
+    }
     const times = await this.#writer.finish();
     await this.#removeStale(before);
-    const sentinel = join(this.#root, SENTINEL);
-    const bytes = this.#writer.sentinel ?? new Uint8Array();
-    await replaceFile(files, sentinel, join(this.#root, SENTINEL_TEMP), bytes);
-    local.fetched(manifest, times, (await files.facts(sentinel))?.mtimeMs ?? 0);
+    const temp = join(this.#root, SENTINEL_TEMP);
+    await writeSynced(files, temp, bytes);
+    // The index comes first: an item that it does not know would be shared with the user's own files.
+    local.fetched(manifest, times, (await files.facts(temp))?.mtimeMs ?? 0);
+    await files.rename(temp, join(this.#root, SENTINEL));
+    await files.syncFolder(this.#root);
+    local.committed(manifest.id);
     if (await removeIfThere(files, join(this.#root, SENTINEL_PARKED))) {
       await files.syncFolder(this.#root);
     }
@@ -157,9 +180,15 @@ export class ItemDownload {
       if (this.#fileIndex.has(path) || path === SENTINEL) continue;
       const absolute = join(this.#root, ...path.split("/"));
       const facts = await files.facts(absolute);
-      const isOurs = facts?.kind === "file" && facts.size === size && facts.mtimeMs === mtimeMs;
+      const isOurs = facts?.kind === "file" && facts.size === size && facts.mtimeMs === mtimeMs &&
+        await isPlainBelow(files, this.#root, path);
       if (isOurs) await removeIfThere(files, absolute);
     }
+  }
+
+  #unusable(reason: string): DaemonError {
+    const { id } = this.#init.manifest;
+    return new DaemonError("failed_precondition", `Cannot fetch "${id}": ${reason}`);
   }
 
   async #sweep(): Promise<void> {

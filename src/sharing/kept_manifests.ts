@@ -1,12 +1,12 @@
-import { fileHash } from "./hashing.ts";
+import { chunkHashes, fileHash } from "./hashing.ts";
 import type { Manifest } from "./manifest.ts";
 import { inSlices } from "./slices.ts";
-import { chunkHashes, type IndexStore } from "./store.ts";
+import type { IndexStore } from "./store.ts";
 
 /** Manifests kept in memory. */
 const KEPT = 4;
 /** Rows read from the index between two turns of the event loop. */
-const ROWS_AT_ONCE = 500;
+const ROWS_AT_ONCE = 100;
 
 /** Manifests of our own items, made of the index; those asked for last stay in memory. */
 export class KeptManifests {

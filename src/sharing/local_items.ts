@@ -3,9 +3,9 @@ import { join } from "node:path";
 import { logger, messageOf } from "../core/mod.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Files } from "./files.ts";
-import { hashFile } from "./hashing.ts";
+import { fromHex, hashFile } from "./hashing.ts";
 import { KeptManifests } from "./kept_manifests.ts";
-import type { Manifest } from "./manifest.ts";
+import { type Manifest, sizeOf } from "./manifest.ts";
 import type { Game } from "./messages.ts";
 import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
 import { isItemId } from "./names.ts";
@@ -150,34 +150,31 @@ export class LocalItems {
     );
   }
 
-  /** Notes an item that was just fetched and verified: nothing of it is read again. */
+  /** Notes an item that was fetched and verified, before its sentinel: nothing of it is read again. */
   fetched(manifest: Manifest, mtimes: ReadonlyMap<string, number>, sentinelMtimeMs: number): void {
     const { store } = this.#components;
     const { id, version, files } = manifest;
-    const item: IndexedItem = {
-      ...{ id, version, sentinelMtimeMs, isFetched: true, isHashed: true, files: files.length },
-      size: files.reduce((sum, { size }) => sum + size, 0),
-      installed: this.#items.get(id)?.installed ?? false,
-    };
+    const installed = this.#items.get(id)?.installed ?? false;
     store.together(() => {
       store.removeItem(id);
       for (const { path, size, chunks } of files) {
-        const bytes = Uint8Array.from(
-          chunks.join("").match(/../g) ?? [],
-          (hex) => parseInt(hex, 16),
-        );
-        store.putFile(id, {
-          path,
-          size,
-          mtimeMs: mtimes.get(path) ?? sentinelMtimeMs,
-          chunks: bytes,
-        });
+        const mtimeMs = mtimes.get(path) ?? sentinelMtimeMs;
+        store.putFile(id, { path, size, mtimeMs, chunks: fromHex(chunks.join("")) });
       }
-      store.putItem(item);
-      store.removeParts(id);
+      store.putItem({
+        ...{ id, version, sentinelMtimeMs, isFetched: true, isHashed: true, installed },
+        ...{ size: sizeOf(manifest), files: files.length },
+      });
     });
+  }
+
+  /** The sentinel of an item that was {@link fetched} is there: it is served from now on. */
+  committed(id: string): void {
+    const { store } = this.#components;
+    store.removeParts(id);
     this.#manifests.forget(id);
-    this.#items.set(id, localItem(item, [])); // served from now on
+    const item = store.item(id);
+    if (item) this.#items.set(id, localItem(item, []));
   }
 
   async #scanAll(): Promise<ScanResult> {
@@ -216,7 +213,7 @@ export class LocalItems {
     }
     const { version, installed, skipped, sentinelMtimeMs } = found;
     const isFetched = known?.isFetched === true && known.version === version;
-    const rows = new Map(store.files(id).map((row) => [row.path, row]));
+    const rows = store.fileFacts(id);
     const files = isFetched ? found.files.filter(({ path }) => rows.has(path)) : found.files;
     const isSame = (file: FoundFile) => {
       const row = rows.get(file.path);

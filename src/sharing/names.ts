@@ -47,11 +47,15 @@ const DEVICE = /^(con|prn|aux|nul|conin\$|conout\$|clock\$|com[0-9¹²³]|lpt[0-
 // deno-lint-ignore no-control-regex -- control characters are what is looked for
 const FORBIDDEN = /[\u0000-\u001f\u007f\\:]/;
 const FORBIDDEN_ON_WINDOWS = /[<>"|?*]/;
+// The second name Windows may give a file, such as LANSPR~1.JSO; it opens the file as well.
+const SHORT_NAME = /^[^.]{1,8}(?<=~\d{1,6})(\.[^.]{0,3})?$/;
+// deno-lint-ignore no-control-regex -- all of ASCII is meant
+const ASCII = /^[\u0000-\u007f]*$/;
 const utf8 = new TextEncoder();
 
 /** Whether a name in an item's root belongs to the daemon or to the installed item. */
 export function isReserved(name: string): boolean {
-  return RESERVED.has(name.normalize("NFC").toLowerCase());
+  return RESERVED.has(twinKey(name));
 }
 
 /** Whether a text may be the id of an item, contract 5.1. */
@@ -85,7 +89,7 @@ export function checkItemId(id: string): string {
  */
 export function pathProblem(path: string, platform: string = process.platform): string | undefined {
   if (path === "") return "it is empty";
-  if (path.length > MAX_PATH_BYTES || utf8.encode(path).byteLength > MAX_PATH_BYTES) {
+  if (path.length * 3 > MAX_PATH_BYTES && utf8.encode(path).byteLength > MAX_PATH_BYTES) {
     return `it is longer than ${MAX_PATH_BYTES} bytes`;
   }
   if (!path.isWellFormed()) return "it is no valid Unicode";
@@ -99,20 +103,22 @@ export function pathProblem(path: string, platform: string = process.platform): 
 }
 
 function nameProblem(name: string, platform: string): string | undefined {
-  const shown = JSON.stringify(name);
   if (name === "") return "a name in it is empty";
-  if (name === "." || name === "..") return `the name ${shown} leaves the folder`;
+  if (name === "." || name === "..") return `the name ${JSON.stringify(name)} leaves the folder`;
   if (FORBIDDEN.test(name) || (platform === "win32" && FORBIDDEN_ON_WINDOWS.test(name))) {
-    return `the name ${shown} has a character that is not allowed`;
+    return `the name ${JSON.stringify(name)} has a character that is not allowed`;
   }
-  if (/[. ]$/.test(name)) return `the name ${shown} ends with a dot or a space`;
+  if (platform === "win32" && SHORT_NAME.test(name)) {
+    return `the name ${JSON.stringify(name)} may be another file's on Windows`;
+  }
+  if (/[. ]$/.test(name)) return `the name ${JSON.stringify(name)} ends with a dot or a space`;
   // Compatibility forms count as what a file system may turn them into.
-  const plain = name.normalize("NFKC");
-  if (DEVICE.test(plain)) return `the name ${shown} is a device on Windows`;
+  const plain = ASCII.test(name) ? name : name.normalize("NFKC");
+  if (DEVICE.test(plain)) return `the name ${JSON.stringify(name)} is a device on Windows`;
   if (plain === ".." || plain === "." || /[/\\:]/.test(plain)) {
-    return `the name ${shown} has a character that looks like a separator`;
+    return `the name ${JSON.stringify(name)} has a character that looks like a separator`;
   }
-  if (utf8.encode(name).byteLength > MAX_NAME_BYTES) {
+  if (name.length * 3 > MAX_NAME_BYTES && utf8.encode(name).byteLength > MAX_NAME_BYTES) {
     return `a name in it is longer than ${MAX_NAME_BYTES} bytes`;
   }
   return undefined;
@@ -125,9 +131,14 @@ export function itemPathProblem(path: string, platform?: string): string | undef
   return pathProblem(path, platform);
 }
 
-/** Two paths with the same key cannot be apart on every file system. */
+/**
+ * Two paths with the same key cannot be apart on every file system: some fold case as Unicode does
+ * and pass over characters that show nothing.
+ */
 export function twinKey(path: string): string {
-  return path.normalize("NFC").toLowerCase();
+  if (ASCII.test(path)) return path.toLowerCase();
+  const shown = path.normalize("NFD").replace(/\p{Default_Ignorable_Code_Point}/gu, "");
+  return shown.toUpperCase().toLowerCase().normalize("NFC");
 }
 
 /**

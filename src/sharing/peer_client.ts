@@ -120,7 +120,7 @@ export class PeerClient {
         onPart?.(part);
         this.#components.onBytes?.(peerId, part.byteLength);
       });
-    });
+    }, { wanted: buffer.byteLength });
   }
 
   /** Fetches a whole file in pieces of one chunk, the last one shorter. */
@@ -142,7 +142,7 @@ export class PeerClient {
         await onChunk(at / CHUNK_BYTES, buffer);
         stall.reset();
       }
-    }, MAX_UNREAD_LIST_BYTES);
+    }, { wanted: expected, maxUnreadBytes: MAX_UNREAD_LIST_BYTES });
   }
 
   async #fetch(
@@ -150,12 +150,12 @@ export class PeerClient {
     request: Request,
     signal: AbortSignal,
     take: (reader: FrameReader, size: number, stall: Stall) => Promise<void>,
-    maxUnreadBytes = MAX_UNREAD_BYTES,
+    { wanted, maxUnreadBytes = MAX_UNREAD_BYTES }: { wanted: number; maxUnreadBytes?: number },
   ): Promise<void> {
     const stall = new Stall(this.#components.clock, this.#stallMs, signal);
-    const wanted = "GetGameFileChunk" in request ? request.GetGameFileChunk.length : CHUNK_BYTES;
     try {
-      await this.#components.downloads.take(peerId, wanted, signal);
+      const waits = () => this.#components.onBytes?.(peerId, 0); // nobody has stalled
+      await this.#components.downloads.take(peerId, wanted, signal, waits);
       stall.reset();
       await this.#ask(peerId, request, stall.signal, async (reader) => {
         const answer = await reader.message(MAX_SMALL_ANSWER_BYTES, stall.signal);

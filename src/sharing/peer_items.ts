@@ -11,6 +11,10 @@ export const MAX_MISSES = 3;
 export const MAX_SILENCE_MS = 29_000;
 /** Peers whose lists are kept. */
 const MAX_LIBRARY_PEERS = 1_024;
+/** Characters of all peers' lists together; what is beyond is not remembered. */
+export const MAX_LISTED_CHARACTERS = 48 * 1_024 * 1_024;
+/** What an entry takes besides its texts. */
+const ENTRY_CHARACTERS = 64;
 
 /** The newest version of an item among peers. */
 export interface LatestItem extends Game {
@@ -20,6 +24,7 @@ export interface LatestItem extends Game {
 
 interface Entry {
   games: ReadonlyMap<string, Game>;
+  characters: number;
   seenAt: number;
   misses: number;
   isAsking: boolean;
@@ -83,7 +88,13 @@ export class PeerItems {
     if (this.#peers.has(peerId)) return;
     if (this.#peers.size >= MAX_LIBRARY_PEERS) return;
     const seenAt = this.#components.clock.monotonic();
-    this.#peers.set(peerId, { games: new Map(), seenAt, misses: 0, isAsking: false });
+    this.#peers.set(peerId, {
+      games: new Map(),
+      characters: 0,
+      seenAt,
+      misses: 0,
+      isAsking: false,
+    });
     this.#components.onJoined(peerId);
     guard("ask a peer for its list", () => this.#ask(peerId));
   }
@@ -137,7 +148,7 @@ export class PeerItems {
       const games = await client.listGames(peerId, this.#abort.signal);
       entry.seenAt = clock.monotonic();
       const before = entry.games;
-      entry.games = new Map(games.map((game) => [game.id, game]));
+      this.#remember(peerId, entry, games);
       if (isChanged(before, entry.games)) this.#components.onListed(peerId);
     } catch (error) {
       entry.misses++;
@@ -146,6 +157,25 @@ export class PeerItems {
     } finally {
       entry.isAsking = false;
     }
+  }
+
+  // A peer's own list gives way before those of others do.
+  #remember(peerId: string, entry: Entry, games: readonly Game[]): void {
+    let others = 0;
+    for (const one of this.#peers.values()) if (one !== entry) others += one.characters;
+    const kept = new Map<string, Game>();
+    entry.characters = 0;
+    for (const game of games) {
+      const { id, name, version } = game;
+      const characters = id.length + name.length + version.length + ENTRY_CHARACTERS;
+      if (others + entry.characters + characters > MAX_LISTED_CHARACTERS) {
+        log.warn("A peer's list is too long and was cut", { peerId, items: games.length });
+        break;
+      }
+      entry.characters += characters;
+      kept.set(id, game);
+    }
+    entry.games = kept;
   }
 
   #prune(): void {

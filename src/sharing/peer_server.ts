@@ -4,7 +4,7 @@ import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { type Files, isMissing, type OpenFile } from "./files.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
-import { manifestPieces, writePieces } from "./manifest_text.ts";
+import { SharedPieces, writePieces } from "./manifest_text.ts";
 import { type ErrorClass, frame, type Game, type Have } from "./messages.ts";
 import { LIBRARY_PROTOCOL, MAX_REQUEST_BYTES, type Request } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
@@ -47,7 +47,7 @@ export interface PeerServerComponents {
   readonly streams: Pick<ProtocolStreams, "handle">;
   readonly items: ServedItems;
   readonly files: Files;
-  readonly uploads: Pick<RateLimits, "take">;
+  readonly uploads: Pick<RateLimits, "take" | "pieceBytes">;
   /** Whether a peer may ask at all: on this LAN, or trusted; trusted only if the library is private. */
   mayAsk(peerId: string): boolean;
 }
@@ -73,6 +73,7 @@ export class PeerServer {
   readonly #components: PeerServerComponents;
   readonly #streams = new Map<string, number>();
   readonly #buffers = new BufferPool(READ_BYTES, MAX_STREAMS);
+  readonly #pieces = new SharedPieces();
   #open = 0;
   #stop: (() => Promise<void>) | undefined;
   #abort = new AbortController();
@@ -166,9 +167,10 @@ export class PeerServer {
     if ("GetGame" in request) {
       const manifest = await items.manifest(request.GetGame.id);
       if (!manifest) throw new Refusal("NotFound");
-      const pieces = await manifestPieces(manifest);
-      touch();
-      return await writePieces(stream, pieces, signal);
+      return await this.#pieces.lend(manifest, async (pieces) => {
+        touch();
+        await writePieces(stream, pieces, signal);
+      });
     }
     if ("GetHave" in request) {
       const have = await items.have(request.GetHave.id);
@@ -226,17 +228,32 @@ export class PeerServer {
         sent += piece.byteLength;
         next = sent < length ? read(sent, buffers[turn % 2] ?? piece) : undefined;
         next?.catch(() => undefined); // awaited in its turn, unless the peer goes first
-        await this.#components.uploads.take(stream.peerId, piece.byteLength, signal);
-        for (let at = 0; at < piece.byteLength; at += WRITE_BYTES) {
-          // Written bytes stay with the stream for a while, so each write has its own copy.
-          await stream.write(piece.slice(at, at + WRITE_BYTES), signal);
-        }
+        await this.#sendPiece(stream, piece, signal, touch);
         touch();
         this.counts.bytes += piece.byteLength;
       }
     } finally {
       await next?.catch(() => undefined);
       for (const buffer of buffers) this.#buffers.give(buffer);
+    }
+  }
+
+  // Under a limit in small pieces: a peer whose turn is long in coming would take us for stalled.
+  async #sendPiece(
+    stream: ByteStream,
+    piece: Uint8Array,
+    signal: AbortSignal,
+    touch: () => void,
+  ): Promise<void> {
+    const { uploads } = this.#components;
+    const most = uploads.pieceBytes(stream.peerId);
+    const step = Math.min(WRITE_BYTES, most);
+    for (let at = 0; at < piece.byteLength; at += step) {
+      // Written bytes stay with the stream for a while, so each write has its own copy.
+      const part = piece.slice(at, at + step);
+      if (most < Infinity) await uploads.take(stream.peerId, part.byteLength, signal, touch);
+      if (most < Infinity) touch();
+      await stream.write(part, signal);
     }
   }
 

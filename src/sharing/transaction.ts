@@ -61,7 +61,7 @@ export class Installs {
     const { files } = this.#components;
     const before = await this.#settled(root);
     const isUpdate = (await files.facts(join(root, LOCAL)))?.kind === "folder";
-    await this.#refuseForeign(root, isUpdate ? [INSTALLING, BACKUP] : [INSTALLING]);
+    await this.#refuseForeign(root, isUpdate ? [INSTALLING, BACKUP] : [INSTALLING, LOCAL]);
     await this.#attempt(root, isUpdate ? "update" : "install", async () => {
       const intent = newIntent({
         state: isUpdate ? "Updating" : "Installing",
@@ -127,10 +127,14 @@ export class Installs {
       await this.#side(root, INSTALLING),
       await this.#side(root, BACKUP),
     ];
-    const plan = planRecovery({ state, local, installing, backup });
+    const plan = planRecovery({ state, phase: intent?.phase ?? null, local, installing, backup });
     if (plan.warning) log.warn("An item lost its installation", { root, reason: plan.warning });
     if (state === "None" && (installing === "foreign" || backup === "foreign")) {
       log.warn("A folder with a reserved name is not ours and is left alone", { root });
+    }
+    if (intent?.phase === "swap" && plan.result === "from") {
+      // A stop on the way back must not find what looks like the end of the way forth.
+      await writeIntent(files, root, { ...intent, phase: "unpack" });
     }
     for (const step of plan.steps) await this.#recoveryStep(root, step);
     if (local || plan.steps.includes("restore backup")) {

@@ -6,7 +6,7 @@ import { HTTP2_FLOODS } from "../support/hostile/http2_floods.ts";
 import { YAMUX_ATTACKS } from "../support/hostile/hostile_yamux.ts";
 import { runSeed, Seeded, sized } from "../support/hostile/seeded.ts";
 
-const INPUTS = sized(10_000, 250_000);
+const INPUTS = sized(2_000, 50_000);
 /** R4: resident memory under attack, in MiB. */
 const MOST_MEMORY = 400;
 

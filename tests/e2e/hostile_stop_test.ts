@@ -6,7 +6,7 @@ import { waitFor } from "../support/wait.ts";
 import { BesiegedDaemon } from "../support/hostile/besieged_daemon.ts";
 import { sized } from "../support/hostile/seeded.ts";
 
-const ROUNDS = sized(5, 100);
+const ROUNDS = sized(2, 50);
 const STREAMS = 40;
 const WATCHES = 10;
 

@@ -63,8 +63,15 @@ function startRust(args: readonly string[], netns?: string): Promise<TestPeer> {
   return TestPeer.start([RUST_PEER.path, ...args], { netns });
 }
 
+// Once its handler half-closes, the Go p2pd resets the stream, and what is still under way is lost: so the opener closes.
 function serveTransfers(stream: P2pdStream): Promise<unknown> {
-  return stream.protocol === SINK_PROTOCOL ? serveSink(stream) : serveSource(stream);
+  const patient = { ...stream, closeWrite: () => untilClosed(stream) };
+  return stream.protocol === SINK_PROTOCOL ? serveSink(patient) : serveSource(patient);
+}
+
+async function untilClosed(stream: P2pdStream): Promise<void> {
+  let part: Uint8Array | undefined;
+  do part = await stream.read(); while (part);
 }
 
 const go = [peerNeed(GO_P2PD)];

@@ -10,7 +10,7 @@ import type { CycleTimes } from "../support/hostile/cycles.ts";
 import { BesiegedDaemon } from "../support/hostile/besieged_daemon.ts";
 import { sized } from "../support/hostile/seeded.ts";
 
-const CYCLES = sized(5_000, 100_000);
+const CYCLES = sized(1_000, 20_000);
 const MEASURED_MAIN = fileURLToPath(
   new URL("../support/hostile/measured_main.ts", import.meta.url),
 );
@@ -55,7 +55,7 @@ Deno.test({
     const address = daemon.swarm();
     await daemon.attacker.ask("peerCycles", { address, count: 50, atOnce: 4 }); // code gets compiled
     const before = await heapMiB(daemon);
-    const count = sized(300, 10_000);
+    const count = sized(100, 3_000);
     const same = await daemon.attacker.ask<CycleTimes>(
       "peerCycles",
       { address, count, atOnce: 4 },
@@ -63,7 +63,7 @@ Deno.test({
     );
     const other = await daemon.attacker.ask<CycleTimes>(
       "strangerCycles",
-      { address, count: sized(100, 2_000), atOnce: 4 },
+      { address, count: sized(50, 1_000), atOnce: 4 },
       1e6,
     );
     say("dial, ping, close", same);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { planInstall, ServiceManager } from "../../src/system/service_manager.ts";
 import type { CommandAnswer, ServiceTarget } from "../../src/system/service_plan.ts";
 import { denort, WINDOWS_TARGET, windowsDaemon } from "../support/compiler.ts";
-import { testNeeding } from "../support/needs.ts";
+import { fullSize, testNeeding } from "../support/needs.ts";
 import { waitForService } from "../support/wine/services.ts";
 import { wine, WineMachine } from "../support/wine/wine_machine.ts";
 
@@ -61,7 +61,7 @@ testNeeding(
 );
 
 testNeeding(
-  [wine],
+  [wine, fullSize()],
   "planInstall() for Windows makes a service with the account it names",
   async () => {
     await using windows = await WineMachine.start();

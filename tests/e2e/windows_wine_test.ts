@@ -8,7 +8,7 @@ import { buildMsi } from "../../installers/windows/build_msi.ts";
 import { compileFor, denort, WINDOWS_TARGET, windowsDaemon } from "../support/compiler.ts";
 import { licenses } from "../support/licenses.ts";
 import { LineProcess } from "../support/line_process.ts";
-import { linuxRoot, program, testNeeding } from "../support/needs.ts";
+import { fullSize, linuxRoot, program, testNeeding } from "../support/needs.ts";
 import { Lan } from "../support/netns.ts";
 import { last, queryService, waitForService } from "../support/wine/services.ts";
 import { wine, WineMachine } from "../support/wine/wine_machine.ts";
@@ -82,31 +82,43 @@ testNeeding(NEEDS, "the service is running once ready, and stopped once ended", 
   assert.deepEqual(notes, ["begun", "listening", "native code prompt", "stopping", "ended"]);
 });
 
-testNeeding(NEEDS, "the service tells an exit code after which it must not restart", async () => {
-  await using windows = await withFixture("exit=3 start_ms=500");
-  await windows.run("sc", "start", SERVICE);
-  const view = last(await waitForService(windows, SERVICE, "STOPPED"));
-  assert.equal(view.win32ExitCode, 1066, "ERROR_SERVICE_SPECIFIC_ERROR: it stopped by itself");
-  assert.equal(view.serviceExitCode, 3);
-});
+testNeeding(
+  [...NEEDS, fullSize()],
+  "the service tells an exit code after which it must not restart",
+  async () => {
+    await using windows = await withFixture("exit=3 start_ms=500");
+    await windows.run("sc", "start", SERVICE);
+    const view = last(await waitForService(windows, SERVICE, "STOPPED"));
+    assert.equal(view.win32ExitCode, 1066, "ERROR_SERVICE_SPECIFIC_ERROR: it stopped by itself");
+    assert.equal(view.serviceExitCode, 3);
+  },
+);
 
-testNeeding(NEEDS, "the service ends without a word after exit code 70", async () => {
-  await using windows = await withFixture("exit=70 start_ms=500");
-  await windows.run("sc", "start", SERVICE);
-  await waitUntil("the process ends", async () => {
-    return !(await windows.run("tasklist")).stdout.includes("fixture.exe");
-  });
-  // Windows would call this a crash and restart it; Wine does not look after its services.
-  assert.equal((await queryService(windows, SERVICE)).state, "START_PENDING");
-});
+testNeeding(
+  [...NEEDS, fullSize()],
+  "the service ends without a word after exit code 70",
+  async () => {
+    await using windows = await withFixture("exit=70 start_ms=500");
+    await windows.run("sc", "start", SERVICE);
+    await waitUntil("the process ends", async () => {
+      return !(await windows.run("tasklist")).stdout.includes("fixture.exe");
+    });
+    // Windows would call this a crash and restart it; Wine does not look after its services.
+    assert.equal((await queryService(windows, SERVICE)).state, "START_PENDING");
+  },
+);
 
-testNeeding(NEEDS, "service-run outside the Service Control Manager says so", async () => {
-  await using windows = await WineMachine.start();
-  copyFileSync(await fixture(), join(windows.driveC, "fixture.exe"));
-  const { code, stderr } = await windows.run("C:\\fixture.exe", "service-run");
-  assert.equal(code, 1);
-  assert.match(stderr, /error 1063.*almenad run/);
-});
+testNeeding(
+  [...NEEDS, fullSize()],
+  "service-run outside the Service Control Manager says so",
+  async () => {
+    await using windows = await WineMachine.start();
+    copyFileSync(await fixture(), join(windows.driveC, "fixture.exe"));
+    const { code, stderr } = await windows.run("C:\\fixture.exe", "service-run");
+    assert.equal(code, 1);
+    assert.match(stderr, /error 1063.*almenad run/);
+  },
+);
 
 testNeeding(DAEMON_NEEDS, "the .msi installs, upgrades and removes the daemon", async () => {
   await using windows = await WineMachine.start();
@@ -137,64 +149,76 @@ testNeeding(DAEMON_NEEDS, "the .msi installs, upgrades and removes the daemon", 
   assert.ok(existsSync(join(windows.driveC, DATA, "data", "identity.key")), "data stays");
 });
 
-testNeeding(NEEDS, "a damaged identity ends the service for good, with exit code 6", async () => {
-  await using windows = await WineMachine.start();
-  copyFileSync(await daemon(), join(windows.driveC, "almenad.exe"));
-  const folder = join(windows.driveC, DATA, "data");
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "identity.key"), "damaged");
-  await windows.run("sc", "create", SERVICE, "binPath=", "C:\\almenad.exe service-run");
-  await windows.run("sc", "start", SERVICE);
-  const view = last(await waitForService(windows, SERVICE, "STOPPED"));
-  assert.deepEqual([view.win32ExitCode, view.serviceExitCode], [1066, 6]);
-});
+testNeeding(
+  [...NEEDS, fullSize()],
+  "a damaged identity ends the service for good, with exit code 6",
+  async () => {
+    await using windows = await WineMachine.start();
+    copyFileSync(await daemon(), join(windows.driveC, "almenad.exe"));
+    const folder = join(windows.driveC, DATA, "data");
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, "identity.key"), "damaged");
+    await windows.run("sc", "create", SERVICE, "binPath=", "C:\\almenad.exe service-run");
+    await windows.run("sc", "start", SERVICE);
+    const view = last(await waitForService(windows, SERVICE, "STOPPED"));
+    assert.deepEqual([view.win32ExitCode, view.serviceExitCode], [1066, 6]);
+  },
+);
 
-testNeeding(DAEMON_NEEDS, "the .msi removes the file of a process that lingers", async () => {
-  await using windows = await WineMachine.start();
-  const path = await msi("2026.1.1-alpha", fixture);
-  await msiexec(windows, "/i", path);
-  await waitForService(windows, SERVICE, "RUNNING");
-  await windows.run("sc", "stop", SERVICE);
-  await waitForService(windows, SERVICE, "STOPPED");
-  await windows.run("sc", "delete", SERVICE);
-  const command = `${FOLDER}\\almenad.exe service-run linger_ms=4000`;
-  assert.equal((await windows.run("sc", "create", SERVICE, "binPath=", command)).code, 0);
-  await windows.run("sc", "start", SERVICE);
-  await waitForService(windows, SERVICE, "RUNNING");
+testNeeding(
+  [...DAEMON_NEEDS, fullSize()],
+  "the .msi removes the file of a process that lingers",
+  async () => {
+    await using windows = await WineMachine.start();
+    const path = await msi("2026.1.1-alpha", fixture);
+    await msiexec(windows, "/i", path);
+    await waitForService(windows, SERVICE, "RUNNING");
+    await windows.run("sc", "stop", SERVICE);
+    await waitForService(windows, SERVICE, "STOPPED");
+    await windows.run("sc", "delete", SERVICE);
+    const command = `${FOLDER}\\almenad.exe service-run linger_ms=4000`;
+    assert.equal((await windows.run("sc", "create", SERVICE, "binPath=", command)).code, 0);
+    await windows.run("sc", "start", SERVICE);
+    await waitForService(windows, SERVICE, "RUNNING");
 
-  await msiexec(windows, "/x", path);
-  assert.equal((await queryService(windows, SERVICE)).state, "NONE");
-  assert.equal(existsSync(join(windows.driveC, "Almena", "almenad.exe")), false);
-});
+    await msiexec(windows, "/x", path);
+    assert.equal((await queryService(windows, SERVICE)).state, "NONE");
+    assert.equal(existsSync(join(windows.driveC, "Almena", "almenad.exe")), false);
+  },
+);
 
-testNeeding(LAN_NEEDS, "a daemon on Windows and one on Linux find each other", async () => {
-  await using lan = await Lan.create(["win", "linux"]);
-  await using windows = await WineMachine.start(lan.host("win").namespace);
-  copyFileSync(await daemon(), join(windows.driveC, "almenad.exe"));
-  await windows.run("sc", "create", SERVICE, "binPath=", "C:\\almenad.exe service-run");
-  await windows.run("sc", "start", SERVICE);
-  await waitForService(windows, SERVICE, "RUNNING");
-  const folder = mkdtempSync(join(outDir, "data-"));
-  await using linux = new LineProcess({
-    command: [Deno.execPath(), "run", "-A", "main.ts", "--format", "json", "--data-dir", folder],
-    netns: lan.host("linux").namespace,
-  });
-  const linuxId = await linux.waitFor("ready line", (line) => {
-    return /"peer_id":"(\w+)"/.exec(line)?.[1];
-  }, FOUND_TIMEOUT_MS);
-  const { peer_id: windowsId } = JSON.parse(await windows.fetch(`${REST}/status`));
-  const isConnected = (answer: string, id: string) =>
-    (JSON.parse(answer) as { peers: Peer[] }).peers.some((peer) =>
-      peer.peer_id === id && peer.is_connected
-    );
-  await waitUntil("Linux is connected to Windows", async () => {
-    const { stdout } = await lan.run("linux", ["curl", "-sS", "--max-time", "10", PEERS]);
-    return isConnected(stdout, windowsId);
-  });
-  await waitUntil("Windows is connected to Linux", async () => {
-    return isConnected(await windows.fetch(PEERS), linuxId);
-  });
-});
+testNeeding(
+  [...LAN_NEEDS, fullSize()],
+  "a daemon on Windows and one on Linux find each other",
+  async () => {
+    await using lan = await Lan.create(["win", "linux"]);
+    await using windows = await WineMachine.start(lan.host("win").namespace);
+    copyFileSync(await daemon(), join(windows.driveC, "almenad.exe"));
+    await windows.run("sc", "create", SERVICE, "binPath=", "C:\\almenad.exe service-run");
+    await windows.run("sc", "start", SERVICE);
+    await waitForService(windows, SERVICE, "RUNNING");
+    const folder = mkdtempSync(join(outDir, "data-"));
+    await using linux = new LineProcess({
+      command: [Deno.execPath(), "run", "-A", "main.ts", "--format", "json", "--data-dir", folder],
+      netns: lan.host("linux").namespace,
+    });
+    const linuxId = await linux.waitFor("ready line", (line) => {
+      return /"peer_id":"(\w+)"/.exec(line)?.[1];
+    }, FOUND_TIMEOUT_MS);
+    const { peer_id: windowsId } = JSON.parse(await windows.fetch(`${REST}/status`));
+    const isConnected = (answer: string, id: string) =>
+      (JSON.parse(answer) as { peers: Peer[] }).peers.some((peer) =>
+        peer.peer_id === id && peer.is_connected
+      );
+    await waitUntil("Linux is connected to Windows", async () => {
+      const { stdout } = await lan.run("linux", ["curl", "-sS", "--max-time", "10", PEERS]);
+      return isConnected(stdout, windowsId);
+    });
+    await waitUntil("Windows is connected to Linux", async () => {
+      return isConnected(await windows.fetch(PEERS), linuxId);
+    });
+  },
+);
 
 interface Peer {
   peer_id: string;

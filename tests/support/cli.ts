@@ -6,6 +6,9 @@ import { LineProcess } from "./line_process.ts";
 import { tempFolder } from "./temp_folder.ts";
 import { waitFor } from "./wait.ts";
 
+/** No script of a test takes longer. */
+const SHELL_TIMEOUT_MS = 120_000;
+
 /** Where {@link Cli} runs its commands. */
 export interface CliInit {
   netns?: string;
@@ -63,7 +66,11 @@ export class Cli implements AsyncDisposable {
       `almenad() { ${quoted} "$@"; }\n${script}`,
     ];
     const begun = performance.now();
-    const output = await new Deno.Command(program, { args, stdin: "null" }).output();
+    const tooLong = new AbortController();
+    const timer = setTimeout(() => tooLong.abort(), SHELL_TIMEOUT_MS);
+    const { signal } = tooLong;
+    const output = await new Deno.Command(program, { args, stdin: "null", signal }).output();
+    clearTimeout(timer);
     const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
     const ms = performance.now() - begun;
     return { code: output.code, stdout: text(output.stdout), stderr: text(output.stderr), ms };

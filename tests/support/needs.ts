@@ -19,6 +19,11 @@ export function linuxRoot(): Need {
   return { name: "root", isMet: Deno.build.os === "linux" && process.getuid?.() === 0 };
 }
 
+/** `deno task test:full`, for what takes too long otherwise. */
+export function fullSize(): Need {
+  return { name: "the full size", isMet: process.env["ALMENAD_FULL"] === "1" };
+}
+
 /** Where a program of PATH lies. */
 export function findProgram(name: string): string | undefined {
   for (const folder of (process.env["PATH"] ?? "").split(":")) {

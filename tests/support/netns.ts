@@ -164,6 +164,12 @@ export class Lan implements AsyncDisposable {
     await ip("-n", this.#bridge, "link", "set", portOf(name), "master", "br0");
   }
 
+  /** Lets no multicast through to a host, as some switches and access points do. */
+  async muteMulticast(name: string): Promise<void> {
+    const port = ["link", "set", portOf(name), "type", "bridge_slave", "mcast_flood", "off"];
+    await ip("-n", this.#bridge, ...port);
+  }
+
   /** Switches a host's `eth0` on or off, as its user would; IPv6 addresses are lost when off. */
   async setInterface(name: string, state: "up" | "down"): Promise<void> {
     const { namespace, ipv6 } = this.host(name);
@@ -216,7 +222,8 @@ function ip(...args: string[]): Promise<CommandResult> {
   return execute("ip", args);
 }
 
-async function execute(program: string, args: string[]): Promise<CommandResult> {
+/** Runs a command to its end. @throws {DaemonError} `internal` if it fails. */
+export async function execute(program: string, args: string[]): Promise<CommandResult> {
   const output = await new Deno.Command(program, { args, stdin: "null" }).output();
   const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>
     new TextDecoder().decode(bytes)

@@ -6,7 +6,7 @@ import { Buffer } from "node:buffer";
 import { createHash, type Hash } from "node:crypto";
 import { type ByteStream, ExactReader } from "./byte_stream.ts";
 
-/** Opener writes a length and that many bytes; the other side answers `{"bytes","sha256"}` and closes. */
+/** Opener writes a length and that many bytes; the other side answers `{"bytes","sha256"}`; whoever is first closes. */
 export const SINK_PROTOCOL = "/almena-test/sink/1.0";
 /** Opener writes a length; the other side writes that many bytes and closes. */
 export const SOURCE_PROTOCOL = "/almena-test/source/1.0";
@@ -29,16 +29,20 @@ export async function sendTo(
 ): Promise<{ sent: Moved; answer: Moved }> {
   await stream.write(lengthBytes(bytes));
   const sent = await writePattern(stream, bytes);
-  const parts: Uint8Array[] = [];
-  for (let part = await stream.read(); part; part = await stream.read()) parts.push(part);
+  let answer = "";
+  while (!answer.endsWith("}")) {
+    const part = await stream.read();
+    if (!part) break;
+    answer += Buffer.from(part).toString();
+  }
   stream.close();
-  return { sent, answer: JSON.parse(Buffer.concat(parts).toString()) as Moved };
+  return { sent, answer: JSON.parse(answer) as Moved };
 }
 
-/** Reads `bytes` from a source to the end of the stream. */
+/** Reads `bytes` from a source. */
 export async function receiveFrom(stream: ByteStream, bytes: number): Promise<Moved> {
   await stream.write(lengthBytes(bytes));
-  const received = await readDigest(new ExactReader(stream), Infinity);
+  const received = await readDigest(new ExactReader(stream), bytes);
   stream.close();
   return received;
 }

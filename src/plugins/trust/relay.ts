@@ -20,6 +20,9 @@ const MAX_PER_SENDER = 256;
 const MAX_KEPT = 4_096;
 /** Largest message that is kept, as text. */
 const MAX_MESSAGE_TEXT = 16_384;
+/** Text kept in all, and of one peer: the file is written anew with each message. */
+const MAX_KEPT_TEXT = 2 * 1_024 * 1_024;
+const MAX_SENDER_TEXT = MAX_KEPT_TEXT / 8;
 /** Largest request or answer: a full inbox. */
 const MAX_EXCHANGE_BYTES = 2 * 1_024 * 1_024;
 const EXCHANGE_TIMEOUT_MS = 10_000;
@@ -142,7 +145,10 @@ export class Relay {
     const readWriter = daemon.newConnReadWriter(connection);
     const { remotePeer } = connection.info();
     try {
-      const bytes = await readMessage(readWriter, 4 * MAX_MESSAGE_TEXT, EXCHANGE_TIMEOUT_MS);
+      // Strangers get their answer unread.
+      const bytes = this.#components.isTrusted(remotePeer)
+        ? await readMessage(readWriter, 4 * MAX_MESSAGE_TEXT, EXCHANGE_TIMEOUT_MS)
+        : new Uint8Array();
       const answer = await this.#answer(remotePeer, bytes);
       await readWriter.write(new TextEncoder().encode(JSON.stringify(answer)));
       await readWriter.closeWrite();
@@ -161,8 +167,9 @@ export class Relay {
     if ("put" in request) return await this.#put(peerId, request.put);
     if ("ack" in request) {
       const ids = new Set(request.ack.ids);
+      const before = this.#kept.length;
       this.#kept = this.#kept.filter(({ to, id }) => to !== peerId || !ids.has(id));
-      await this.#save();
+      if (this.#kept.length < before) await this.#save();
       return { ok: true };
     }
     const messages = this.#kept.filter(({ to }) => to === peerId);
@@ -174,14 +181,22 @@ export class Relay {
     { to, message }: { to: string; message: string },
   ): Promise<Record<string, unknown>> {
     if (!this.#components.isTrusted(to)) return { error: "the target is not trusted here" };
-    const count = (matches: (kept: Kept) => boolean) => this.#kept.filter(matches).length;
-    const isFull = this.#kept.length >= MAX_KEPT ||
-      count((kept) => kept.to === to) >= MAX_PER_TARGET ||
-      count((kept) => kept.from === from) >= MAX_PER_SENDER;
+    const own = this.#kept.filter((kept) => kept.from === from);
+    const size = (list: readonly Kept[]) =>
+      list.reduce((sum, kept) => sum + kept.message.length, message.length);
+    const isFull = this.#kept.length >= MAX_KEPT || size(this.#kept) > MAX_KEPT_TEXT ||
+      own.length >= MAX_PER_SENDER || size(own) > MAX_SENDER_TEXT ||
+      this.#kept.filter((kept) => kept.to === to).length >= MAX_PER_TARGET;
     if (isFull) return { error: "full" };
     const at = this.#components.clock.now();
-    this.#kept.push({ id: randomUUID(), from, to, at, message });
-    await this.#save();
+    const kept = { id: randomUUID(), from, to, at, message };
+    this.#kept.push(kept);
+    try {
+      await this.#save();
+    } catch (failure) {
+      this.#kept = this.#kept.filter((one) => one !== kept); // who left it tries elsewhere
+      throw failure;
+    }
     return { ok: true };
   }
 

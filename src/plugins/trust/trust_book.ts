@@ -41,6 +41,8 @@ const Pending = once(() =>
     receivedAt: Time(),
     nonce: z.string().default(""),
     source: z.string().default(""),
+    ignored: z.boolean().default(false),
+    laterUntil: z.string().default(""),
   })
 );
 const Revoked = once(() => z.object({ peerId: Id(), revokedAt: Time(), until: Time() }));
@@ -117,12 +119,15 @@ export class TrustBook {
       string,
       unknown
     >[];
-    const before = maps.map((map) => map.get(peerId));
+    const values = () => maps.map((map) => map.get(peerId));
+    const before = values();
     change(this);
+    const after = values();
     try {
       await this.#store.save(() => this.#snapshot());
     } catch (failure) {
       maps.forEach((map, index) => {
+        if (map.get(peerId) !== after[index]) return; // somebody else's change stands
         if (before[index] === undefined) map.delete(peerId);
         else map.set(peerId, before[index]);
       });

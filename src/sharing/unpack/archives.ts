@@ -45,8 +45,11 @@ export class ArchiveUnpacker implements Unpacker {
         isFor(name, extensions)
       );
       if (external && isLaterPart(name)) continue;
-      if (external) await unpackExternally(external, { archive, target: targetDir, files, signal });
-      else if (!await unpackBuiltIn(archive, { files, tree, signal })) continue;
+      if (external) {
+        await tree.admit(await sizeOf(files, archiveRoot, names));
+        const work = { archive, target: targetDir, files, tree, signal };
+        await unpackExternally(external, work);
+      } else if (!await unpackBuiltIn(archive, { files, tree, signal })) continue;
       archives++;
     }
     if (archives === 0) {
@@ -59,6 +62,13 @@ export class ArchiveUnpacker implements Unpacker {
 
 function isFor(name: string, extensions: readonly string[]): boolean {
   return extensions.some((extension) => name.toLowerCase().endsWith(extension.toLowerCase()));
+}
+
+// A divided archive is as large as all of its parts.
+async function sizeOf(files: Files, folder: string, names: readonly string[]): Promise<number> {
+  let bytes = 0;
+  for (const name of names) bytes += (await files.facts(join(folder, name)))?.size ?? 0;
+  return bytes;
 }
 
 // The first part of a divided archive stands for all of them.

@@ -1,9 +1,11 @@
 /** Archives that a program of the user's choice unpacks, such as unrar; configuration names it. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import process from "node:process";
 import { DaemonError } from "../../core/mod.ts";
 import type { Files } from "../files.ts";
-import { OWNED, pathProblem } from "../names.ts";
+import { OWNED } from "../names.ts";
+import { refused, type TargetTree } from "./target_tree.ts";
 
 /** A program for archives. */
 export interface ExternalUnpacker {
@@ -14,21 +16,47 @@ export interface ExternalUnpacker {
 }
 
 const KEPT_OUTPUT = 2_000;
+/** The disk's room is looked at this often while the program runs. */
+const LOOK_MS = 250;
+
+/** What a program works on. */
+export interface ExternalWork {
+  readonly archive: string;
+  readonly target: string;
+  readonly files: Files;
+  readonly tree: TargetTree;
+  readonly signal: AbortSignal;
+}
 
 /**
- * Runs the program, then looks at what it made: links and special files are refused.
+ * Runs the program, then looks at what it made: links, special files and too much are refused.
  *
- * @throws {DaemonError} `failed_precondition` if it cannot be run or fails, with its last words.
+ * @throws {DaemonError} `failed_precondition` if it cannot be run or fails, with its last words;
+ *   `resource_exhausted` if the disk fills up.
  */
 export async function unpackExternally(
-  { command }: ExternalUnpacker,
-  { archive, target, files, signal }: {
-    archive: string;
-    target: string;
-    files: Files;
-    signal: AbortSignal;
-  },
+  unpacker: ExternalUnpacker,
+  work: ExternalWork,
 ): Promise<void> {
+  const full = new AbortController();
+  const look = () => work.tree.checkRoom().catch((failure) => full.abort(failure));
+  const looking = setInterval(look, LOOK_MS);
+  try {
+    await look();
+    await run(unpacker, work, AbortSignal.any([work.signal, full.signal]));
+    full.signal.throwIfAborted();
+  } finally {
+    clearInterval(looking);
+  }
+  await settle(work, "");
+}
+
+async function run(
+  { command }: ExternalUnpacker,
+  { archive, target }: ExternalWork,
+  signal: AbortSignal,
+): Promise<void> {
+  signal.throwIfAborted();
   const [program = "", ...args] = command.map((word) =>
     word.replaceAll("{archive}", archive).replaceAll("{target}", target)
   );
@@ -38,21 +66,15 @@ export async function unpackExternally(
   const keep = (text: unknown) => words = `${words}${text}`.slice(-KEPT_OUTPUT);
   child.stdout.on("data", keep);
   child.stderr.on("data", keep);
-  child.on("error", (cause) =>
-    reject(
-      new DaemonError("failed_precondition", `Cannot run "${program}": ${cause.message}`, {
-        cause,
-      }),
-    ));
+  let problem: DaemonError | undefined;
+  child.on("error", (cause) => {
+    problem = cannot(`run "${program}": ${cause.message}`, cause);
+    if (child.pid === undefined) reject(problem); // it never ran, so it will not end either
+  });
   child.on("close", (code) => {
-    if (code === 0) return resolve();
+    if (code === 0 && !problem) return resolve();
     const reason = `it ended with code ${code}: ${words.trim()}`;
-    reject(
-      new DaemonError(
-        "failed_precondition",
-        `Cannot unpack ${archive} with "${program}": ${reason}`,
-      ),
-    );
+    reject(problem ?? cannot(`unpack ${archive} with "${program}": ${reason}`));
   });
   try {
     await promise;
@@ -60,26 +82,27 @@ export async function unpackExternally(
     signal.throwIfAborted();
     throw failure;
   }
-  await settle(files, target);
+}
+
+function cannot(what: string, cause?: Error): DaemonError {
+  return new DaemonError("failed_precondition", `Cannot ${what}`, cause ? { cause } : {});
 }
 
 // What a foreign program wrote is checked afterwards, and made to last.
-async function settle(files: Files, folder: string): Promise<void> {
-  for (const { name, kind } of await files.list(folder)) {
-    if (name === OWNED) continue;
-    const path = join(folder, name);
-    const problem = pathProblem(name) ?? (kind === "other" ? "it is no file and no folder" : "");
-    if (problem) {
-      throw new DaemonError(
-        "invalid_argument",
-        `Cannot accept ${path} from the archive: ${problem}`,
-      );
-    }
-    if (kind === "folder") await settle(files, path);
+async function settle(work: ExternalWork, folder: string): Promise<void> {
+  const { files, target, tree } = work;
+  for (const { name, kind } of await files.list(join(target, folder))) {
+    if (folder === "" && name === OWNED) continue;
+    const path = folder ? `${folder}/${name}` : name;
+    if (kind === "other") throw refused(path, "it is no file and no folder");
+    const absolute = join(target, path);
+    tree.adopt(path, (await files.facts(absolute))?.size ?? 0);
+    if (kind === "folder") await settle(work, path);
     else {
-      const file = await files.open(path, "update");
+      // It may be read-only, and only Windows wants to write to what it syncs.
+      const file = await files.open(absolute, process.platform === "win32" ? "update" : "read");
       await file.sync().finally(() => file.close());
     }
   }
-  await files.syncFolder(folder);
+  await files.syncFolder(join(target, folder));
 }

@@ -18,6 +18,8 @@ export interface UnpackLimits {
   readonly reserveBytes?: number;
 }
 
+/** Characters of all names together; they are remembered to find twins. */
+const MAX_NAME_CHARACTERS = 32 * 1_024 ** 2;
 /** Bytes written before they are given to the disk in one go. */
 const WRITE_BYTES = 1_024 * 1_024;
 
@@ -28,10 +30,12 @@ export class TargetTree {
   readonly #limits: Required<UnpackLimits>;
   readonly #onProgress: (progress: UnpackProgress) => void;
   readonly #folders = new Set<string>();
+  readonly #folderKeys = new Set<string>();
   readonly #names = new Set<string>();
   #maxBytes = 0;
   #bytes = 0;
   #count = 0;
+  #characters = 0;
 
   constructor(
     { files, root, onProgress }: {
@@ -66,6 +70,18 @@ export class TargetTree {
     if (this.#bytes + bytes > this.#maxBytes) throw tooLarge(this.#maxBytes);
   }
 
+  /** Whether the disk has room for a program to go on. @throws {DaemonError} `resource_exhausted`. */
+  async checkRoom(): Promise<void> {
+    const free = await this.#files.freeBytes(this.#root) - this.#limits.reserveBytes;
+    if (free <= 0) throw tooLarge(this.#maxBytes);
+  }
+
+  /** Counts a file or folder that a program made. @throws {DaemonError} for one that is too much. */
+  adopt(path: string, bytes: number): void {
+    this.#checked(path);
+    this.#grow(bytes);
+  }
+
   /** Makes a folder. */
   async folder(path: string): Promise<void> {
     const clean = path.replace(/\/+$/, "");
@@ -86,7 +102,7 @@ export class TargetTree {
     const name = this.#checked(path);
     if (options.size !== undefined) this.expect(0, options.size);
     const key = twinKey(name);
-    if (this.#names.has(key) || this.#folders.has(key)) {
+    if (this.#names.has(key) || this.#folderKeys.has(key)) {
       throw refused(path, "two entries have this name on some file system");
     }
     this.#names.add(key);
@@ -134,6 +150,7 @@ export class TargetTree {
       }
       await makeFolders(this.#files, this.#root, parent);
       this.#folders.add(parent);
+      this.#folderKeys.add(twinKey(parent));
     }
   }
 
@@ -141,7 +158,10 @@ export class TargetTree {
     const name = path.replace(/^(\.\/)+/, "");
     const problem = pathProblem(name) ?? (twinKey(name) === OWNED ? "it is reserved" : undefined);
     if (problem) throw refused(path, problem);
-    if (++this.#count > this.#limits.maxEntries) throw tooMany(this.#limits.maxEntries);
+    this.#characters += name.length;
+    if (++this.#count > this.#limits.maxEntries || this.#characters > MAX_NAME_CHARACTERS) {
+      throw tooMany(this.#limits.maxEntries);
+    }
     return name;
   }
 }
@@ -180,7 +200,7 @@ export function refused(path: string, reason: string): DaemonError {
 function tooMany(limit: number): DaemonError {
   return new DaemonError(
     "resource_exhausted",
-    `Cannot unpack the archive: it has more than ${limit} entries`,
+    `Cannot unpack the archive: it has more than ${limit} entries, or very long names`,
   );
 }
 

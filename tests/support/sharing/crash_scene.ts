@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { systemClock } from "../../../src/core/mod.ts";
+import { Catalog } from "../../../src/sharing/catalog.ts";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { ItemDownload } from "../../../src/sharing/item_download.ts";
+import { LocalItems } from "../../../src/sharing/local_items.ts";
 import type { Manifest } from "../../../src/sharing/manifest.ts";
 import { IndexStore } from "../../../src/sharing/store.ts";
 import { Installs } from "../../../src/sharing/transaction.ts";
@@ -23,7 +25,17 @@ const INSTALLED: Record<"1" | "2", Tree> = {
   "2": { "a.txt": "a of 2", "deep/b.txt": "b of 2", "new.txt": "only in 2" },
 };
 /** What belongs to the user, and what no transaction may touch. */
-const FOREIGN: Tree = { "mine.txt": "the user's", "own folder/note.txt": "also the user's" };
+const OWN_FILES: Tree = { "mine.txt": "the user's", "own folder/note.txt": "also the user's" };
+
+// Folders with reserved names that are not ours, where no log of the transaction names them.
+function foreign(transaction: Transaction): Tree {
+  return {
+    ...OWN_FILES,
+    ...(transaction === "install" ? { ".local.backup/old.txt": "the user's backup" } : {}),
+    ...(transaction === "uninstall" ? { ".local.installing/new.txt": "the user's folder" } : {}),
+    ...(transaction === "download" ? { ".local.backup/old.txt": "the user's backup" } : {}),
+  };
+}
 
 async function archived(version: "1" | "2"): Promise<Record<string, string | Uint8Array>> {
   return {
@@ -37,12 +49,12 @@ async function archived(version: "1" | "2"): Promise<Record<string, string | Uin
 export async function prepare(folder: string, transaction: Transaction): Promise<void> {
   const root = join(folder, "library", "item");
   await mkdir(join(folder, "data"), { recursive: true });
-  await writeTree(root, FOREIGN);
-  if (transaction === "download") return;
-  await writeTree(root, await archived("1"));
-  if (transaction === "install") return;
-  await installsOn(systemFiles).install(root, { version: "1", signal: never() });
+  if (transaction !== "download") await writeTree(root, await archived("1"));
+  if (transaction !== "download" && transaction !== "install") {
+    await installsOn(systemFiles).install(root, { version: "1", signal: never() });
+  }
   if (transaction === "update") await writeTree(root, await archived("2"));
+  await writeTree(root, foreign(transaction));
 }
 
 /** Runs a transaction on a disk. */
@@ -57,23 +69,38 @@ export async function perform(
     const version = transaction === "update" ? "2" : "1";
     return await installsOn(files).install(root, { version, signal: never() });
   }
+  await fetchItem(folder, "2", await archived("2"), files);
+}
+
+/** Fetches a version of the item from a peer that has it. */
+export async function fetchItem(
+  folder: string,
+  version: string,
+  archive: Tree,
+  files: Files,
+): Promise<void> {
   const store = IndexStore.open(join(folder, "data", "index.db"), join(folder, "library"));
   try {
-    await fetchVersion2(root, files, store);
+    await fetchFrom(archive, version, join(folder, "library", "item"), { files, store });
   } finally {
     store.close();
   }
 }
 
-async function fetchVersion2(root: string, files: Files, store: IndexStore): Promise<void> {
+async function fetchFrom(
+  archive: Tree,
+  version: string,
+  root: string,
+  { files, store }: { files: Files; store: IndexStore },
+): Promise<void> {
   const contents = new Map(
-    Object.entries(await archived("2")).map(([path, content]) => [
+    Object.entries(archive).map(([path, content]) => [
       path,
       typeof content === "string" ? new TextEncoder().encode(content) : content,
     ]),
   );
   const manifest: Manifest = {
-    ...{ id: "item", version: "2" },
+    ...{ id: "item", version },
     files: [...contents].map(([path, bytes]) => {
       const chunk = createHash("sha256").update(bytes).digest();
       const sha256 = createHash("sha256").update(chunk).digest("hex");
@@ -91,11 +118,23 @@ async function fetchVersion2(root: string, files: Files, store: IndexStore): Pro
       fetchFile: () => Promise.reject(new TypeError("not needed")),
       getHave: () => Promise.reject(new TypeError("not needed")),
     },
-    local: { rootOf: () => root, fetched: () => store.removeParts("item") },
+    local: await localItems(dirname(root), store),
     peers: () => [],
     ...{ onBegin: () => {}, onProgress: () => {}, onBadChunk: () => {} },
   }, { manifest, sources: new Map([["seed", new Set<string>()]]), selfId: "self" });
   await download.run(never());
+}
+
+// As a daemon has them, so that the index is written as it does.
+async function localItems(dir: string, store: IndexStore): Promise<LocalItems> {
+  const catalog = new Catalog(join(dir, "no-catalog"));
+  const local = new LocalItems({
+    ...{ store, files: systemFiles, catalog, isBusy: () => false, onChanged: () => undefined },
+  }, { dir });
+  local.open();
+  await local.scanAll();
+  await local.settled();
+  return local;
 }
 
 /** Puts the folder right, as every start does. */
@@ -110,8 +149,13 @@ export async function inspect(
   when: string,
 ): Promise<{ installed: string; downloaded: string }> {
   const tree = await readTree(join(folder, "library", "item"));
-  for (const [path, content] of Object.entries(FOREIGN)) assert.equal(tree[path], content, when);
-  const names = Object.keys(tree);
+  const theirs = Object.entries(foreign(transaction));
+  for (const [path, content] of theirs) assert.equal(tree[path], content, `${when}: ${path}`);
+  const names = Object.keys(tree).filter((name) =>
+    !theirs.some(([path]) =>
+      path.startsWith(".") && `${path}/`.startsWith(`${name.split("/")[0]}/`)
+    )
+  );
   const leftover = names.find((name) =>
     /^\.(local|version|lanspread\.json\.tmp)|_owned$/.test(name)
   );
@@ -142,11 +186,29 @@ export async function inspect(
     true,
     `${when}: ${installed} is installed`,
   );
+  if (log !== undefined) {
+    assert.equal(JSON.parse(log).installed_version ?? "none", installed, `${when}: ${log}`);
+  }
   const sentinel = tree["version.ini"];
   const downloaded = /version=(\d)/.exec(sentinel ?? "")?.[1] ?? "none";
   assert.equal(sentinel === undefined || downloaded !== "none", true, `${when}: torn sentinel`);
   if (downloaded !== "none") await assertComplete(tree, downloaded as "1" | "2", when);
+  if (downloaded === "2" && transaction !== "update") await assertServed(folder, when);
   return { installed, downloaded };
+}
+
+// What peers are told of: the files that were fetched, and nothing of the user's.
+async function assertServed(folder: string, when: string): Promise<void> {
+  const store = IndexStore.open(join(folder, "data", "index.db"), join(folder, "library"));
+  try {
+    const local = await localItems(join(folder, "library"), store);
+    const manifest = await local.manifest("item");
+    const paths = manifest?.files.map(({ path }) => path).sort();
+    assert.deepEqual(paths, Object.keys(await archived("2")).sort(), when);
+    assert.equal(manifest?.version, "2", when);
+  } finally {
+    store.close();
+  }
 }
 
 async function assertComplete(tree: Record<string, string>, version: "1" | "2", when: string) {
@@ -162,7 +224,8 @@ function same(local: Record<string, string | undefined>, version: "1" | "2"): bo
     Object.entries(wanted).every(([path, content]) => local[path] === content);
 }
 
-function installsOn(files: Files): Installs {
+/** Installations on a disk. */
+export function installsOn(files: Files): Installs {
   const unpacker = new ArchiveUnpacker({ files, external: () => [] });
   return new Installs({ files, clock: systemClock, unpacker });
 }

@@ -5,6 +5,7 @@ import { type ByteStream, ProtocolStreams } from "../../../src/network/mod.ts";
 import { frame, FrameReader, LIBRARY_PROTOCOL } from "../../../src/sharing/messages.ts";
 import { createNode } from "../libp2p_pair.ts";
 import { waitFor } from "../wait.ts";
+import type { Manifest } from "../../../src/sharing/manifest.ts";
 import type { LibraryNode } from "./library_node.ts";
 
 /** What it lies about: the bytes of chunks, or a path in the manifest. */
@@ -17,12 +18,15 @@ export type Lie =
   | "stall"
   | "leave"
   | "size"
-  | { readonly path: string };
+  | { readonly path: string }
+  | { readonly edit: (manifest: Manifest) => unknown };
 
 /** A running liar; it copies lists and manifests of an honest library. */
 export class LyingPeer implements AsyncDisposable {
   /** Chunks it was asked for. */
   asked = 0;
+  /** The version it lists, if not the honest one. */
+  version: string | undefined;
 
   private constructor(
     readonly node: Libp2p,
@@ -85,7 +89,7 @@ export class LyingPeer implements AsyncDisposable {
       const game = {
         id,
         name: id,
-        version: manifest.version,
+        version: this.version ?? manifest.version,
         size: 1,
         downloaded: true,
         installed: false,
@@ -99,8 +103,9 @@ export class LyingPeer implements AsyncDisposable {
     await stream.closeWrite();
   }
 
-  #manifest(manifest: { files: readonly { path: string }[] }): unknown {
+  #manifest(manifest: Manifest): unknown {
     if (typeof this.lie === "string") return manifest;
+    if ("edit" in this.lie) return this.lie.edit(manifest);
     const { path } = this.lie;
     return {
       ...manifest,
