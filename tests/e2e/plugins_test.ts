@@ -215,10 +215,15 @@ testInNetns(
     assert.equal(isTrusted, true);
     await bob.stop();
     await start("bob", bobDir);
-    const text = () => readFile(results, "utf8").catch(() => "");
-    const { link } = JSON.parse(
-      await waitFor("the results", async () => await text() || undefined, 30_000),
-    );
+    const text = async () => {
+      const { plugins } = await ask(bobDir, "plugins.list");
+      const probe = (plugins as { name: string; problem: string }[]).find((one) =>
+        one.name === "probe"
+      );
+      assert.equal(probe!.problem, "");
+      return await readFile(results, "utf8").catch(() => "") || undefined;
+    };
+    const { link } = JSON.parse(await waitFor("the results", text, 60_000));
     assert.equal(link.echoed, 10 * 1_048_576);
   },
 );
