@@ -199,7 +199,7 @@ export class Swarm implements Service {
   async checkPresence(peerId: string): Promise<void> {
     if (!this.#components.peers.isConnected(peerId)) return;
     // A peer that comes back meanwhile, after a restart, is not the one that is silent.
-    const asked = this.#connectionsOf(peerId);
+    const asked = [...this.#connectionsOf(peerId)]; // libp2p's own list goes on changing
     try {
       await this.ping(peerId, AbortSignal.timeout(PRESENCE_PING_MS));
     } catch (error) {
