@@ -50,6 +50,12 @@ async function addProbe(dataDir: string, settings: Record<string, unknown>): Pro
   );
 }
 
+/** Connected peers, itself included. */
+async function linksOf(dataDir: string): Promise<number> {
+  const { peers } = await ask(dataDir, "network.peers", { connected: true });
+  return (peers as unknown[]).length;
+}
+
 async function trusted(daemon: DaemonProcess): Promise<Record<string, unknown>[]> {
   return (await ask(daemon.dataDir, "trust.list"))["peers"] as Record<string, unknown>[];
 }
@@ -196,11 +202,9 @@ testInNetns(
     await addProbe(adaDir, { serve: true }); // whoever gets through is served
     const ada = await start("ada", adaDir, ["--private"]);
     const peer = ada.ready.peer_id;
-    await waitFor("the link", async () => {
-      const { peers } = await ask(bobDir, "network.peers", { connected: true });
-      return (peers as unknown[]).length === 2;
-    });
+    await waitFor("the link", async () => await linksOf(adaDir) === 2);
     await stranger.stop();
+    await waitFor("its end", async () => await linksOf(adaDir) === 1);
     const results = join(bobDir, "results.json");
     await addProbe(bobDir, { peer, results });
     const bob = await start("bob", bobDir);
@@ -214,6 +218,7 @@ testInNetns(
     const { trusted: isTrusted } = await ask(bobDir, "trust.wait", { peer });
     assert.equal(isTrusted, true);
     await bob.stop();
+    await waitFor("bob to be gone", async () => await linksOf(adaDir) === 1);
     await start("bob", bobDir);
     const text = async () => {
       const { plugins } = await ask(bobDir, "plugins.list");
