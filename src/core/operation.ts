@@ -25,6 +25,8 @@ export interface OperationBase<Input extends z.ZodType, Output extends z.ZodType
   readonly rpc?: string;
   /** Further REST paths that answer the same, such as `/status`. */
   readonly aliases?: readonly string[];
+  /** Refused to a page in a browser, which holds less than its owner's rights. @default {false} */
+  readonly isOwnersAlone?: boolean;
   /** Fields that a command line takes by position, in order; the last may be a list. */
   readonly positional?: readonly string[];
   readonly input: Input;
@@ -39,6 +41,8 @@ export interface CallOperation<
   Output extends z.ZodType = z.ZodType,
 > extends OperationBase<Input, Output> {
   readonly kind: "query" | "action";
+  /** Longest run of one call, in milliseconds, where the registry's own limit is too short. */
+  readonly callTimeoutMs?: number;
   run(
     input: z.output<Input>,
     components: Components,

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
-import { DaemonError, logger } from "../core/mod.ts";
+import { DaemonError, logger, once } from "../core/mod.ts";
 import type { JsonStore } from "./json_store.ts";
 import { checkPeerId } from "./peer_names.ts";
 import type { NetworkInfo, NetworkRegistry } from "./plugin.ts";
@@ -12,15 +12,17 @@ export const MAX_MEMBERS = 4_096;
 /** Most tags of one member. */
 export const MAX_TAGS = 64;
 
-const Tag = z.string().regex(/^[A-Za-z0-9._:-]{1,64}$/);
-const Member = z.object({ peer_id: z.string(), tags: z.array(Tag).max(MAX_TAGS) });
-const Network = z.object({
-  id: z.int().min(1).max(65_535),
-  name: z.string().min(1).max(64),
-  token: z.string().default(""),
-  members: z.array(Member).max(MAX_MEMBERS),
-});
-const NetworksJson = z.object({ networks: z.array(z.unknown()) });
+const Tag = once(() => z.string().regex(/^[A-Za-z0-9._:-]{1,64}$/));
+const Member = once(() => z.object({ peer_id: z.string(), tags: z.array(Tag()).max(MAX_TAGS) }));
+const Network = once(() =>
+  z.object({
+    id: z.int().min(1).max(65_535),
+    name: z.string().min(1).max(64),
+    token: z.string().default(""),
+    members: z.array(Member()).max(MAX_MEMBERS),
+  })
+);
+const NetworksJson = once(() => z.object({ networks: z.array(z.unknown()) }));
 
 interface Entry {
   readonly id: number;
@@ -51,14 +53,14 @@ export class Networks implements NetworkRegistry {
   async load(): Promise<void> {
     const json = await this.#components.store.read();
     if (json === undefined) return;
-    const file = NetworksJson.safeParse(json);
+    const file = NetworksJson().safeParse(json);
     if (!file.success) {
       const { path } = this.#components.store;
       const remedy = "put back a copy, or move the file away to begin without networks";
       throw new DaemonError("data_loss", `Cannot read ${path}: it lists no networks; ${remedy}`);
     }
     for (const item of file.data.networks) {
-      const { data, error } = Network.safeParse(item);
+      const { data, error } = Network().safeParse(item);
       if (error) {
         log.warn("A network is passed over", { reason: z.prettifyError(error) });
         continue;
@@ -153,7 +155,7 @@ export class Networks implements NetworkRegistry {
         `Cannot tag "${id}": it is no member of network ${network}`,
       );
     }
-    const checked = z.array(Tag).max(MAX_TAGS).safeParse([...new Set(tags)]);
+    const checked = z.array(Tag()).max(MAX_TAGS).safeParse([...new Set(tags)]);
     if (!checked.success) {
       throw new DaemonError(
         "invalid_argument",

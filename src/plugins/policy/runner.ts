@@ -5,6 +5,7 @@ import type { CompiledPolicy, CompiledRule } from "./document.ts";
 import { Effects } from "./effects.ts";
 import { EvalBudget, type Variables } from "./expression.ts";
 import { Members, type PolicyMember } from "./members.ts";
+import { ShadowLog } from "./shadow_log.ts";
 
 /** How often membership is read anew, contract 4.5. */
 export const RECONCILE_MS = 5_000;
@@ -59,6 +60,8 @@ export class Runner implements PolicyRunner {
   readonly #rulesOf = new Map<PolicyEventType, readonly CompiledRule[]>();
   readonly #errorAt = new Map<string, number>();
   readonly #startedAt: number;
+  /** What it would have denied in shadow mode. */
+  readonly shadowLog: ShadowLog;
   readonly counts = { allowed: 0, denied: 0, errors: 0 };
   #cycles = 0;
 
@@ -68,6 +71,7 @@ export class Runner implements PolicyRunner {
     const { daemon, clock } = components;
     const { policy, network } = init;
     this.#startedAt = clock.now();
+    this.shadowLog = new ShadowLog(network);
     this.#members = new Members(daemon, network);
     this.#effects = new Effects({
       ...{ daemon, clock, network, policy, members: this.#members },
@@ -117,6 +121,7 @@ export class Runner implements PolicyRunner {
     this.counts[allowed ? "allowed" : "denied"]++;
     if (allowed || !this.isShadow) return allowed;
     const network = this.#init.network;
+    this.shadowLog.note({ event, port, peerId, rule, reason }, this.#components.clock.now());
     log.info("A policy in shadow mode would deny", { network, event, port, peerId, rule, reason });
     this.#components.daemon.publishEvent("policy.shadow_denied", {
       ...{ network, event, port, peerId, rule },

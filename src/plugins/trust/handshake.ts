@@ -72,8 +72,8 @@ export class Handshake implements HandshakeService {
 
   pendingRequests(): readonly HandshakePendingRecord[] {
     return [...this.#book.pending.values()].map((entry) => {
-      const { nodeId, peerId, publicKey, justification, receivedAt } = entry;
-      return Object.freeze({ nodeId, peerId, publicKey, justification, receivedAt });
+      const { nonce: _, source: __, ignored: isIgnored, ...shown } = entry;
+      return Object.freeze({ ...shown, isIgnored });
     });
   }
 
@@ -118,6 +118,10 @@ export class Handshake implements HandshakeService {
 
   async rejectHandshake(peer: PeerRef, reason: string): Promise<void> {
     await this.#actions.reject(this.#components.resolve(peer), printable(reason));
+  }
+
+  async putAside(peer: PeerRef, ms?: number): Promise<void> {
+    await this.#actions.putAside(this.#components.resolve(peer), ms);
   }
 
   async revokeTrust(peer: PeerRef): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
-import { type Clock, DaemonError, logger } from "../../core/mod.ts";
+import { type Clock, DaemonError, logger, once } from "../../core/mod.ts";
 import { readMessage } from "../exchange.ts";
 import type { JsonStore } from "../json_store.ts";
 import type { Connection, Daemon } from "../plugin.ts";
@@ -27,25 +27,34 @@ const MAX_SENDER_TEXT = MAX_KEPT_TEXT / 8;
 const MAX_EXCHANGE_BYTES = 2 * 1_024 * 1_024;
 const EXCHANGE_TIMEOUT_MS = 10_000;
 
-const Request = z.union([
-  z.strictObject({
-    put: z.strictObject({ to: z.string().max(128), message: z.string().max(MAX_MESSAGE_TEXT) }),
-  }),
-  z.strictObject({ poll: z.strictObject({}) }),
-  z.strictObject({ ack: z.strictObject({ ids: z.array(z.string().max(64)).max(MAX_PER_TARGET) }) }),
-]);
-const Kept = z.object({
-  id: z.string(),
-  from: z.string(),
-  to: z.string(),
-  at: z.number(),
-  message: z.string().max(MAX_MESSAGE_TEXT),
-});
-type Kept = z.output<typeof Kept>;
-const Inbox = z.object({
-  messages: z.array(z.object({ id: z.string(), from: z.string(), message: z.string() }))
-    .max(MAX_PER_TARGET),
-});
+const Request = once(() =>
+  z.union([
+    z.strictObject({
+      put: z.strictObject({ to: z.string().max(128), message: z.string().max(MAX_MESSAGE_TEXT) }),
+    }),
+    z.strictObject({ poll: z.strictObject({}) }),
+    z.strictObject({
+      ack: z.strictObject({ ids: z.array(z.string().max(64)).max(MAX_PER_TARGET) }),
+    }),
+  ])
+);
+const Kept = once(() =>
+  z.object({
+    id: z.string(),
+    from: z.string(),
+    to: z.string(),
+    at: z.number(),
+    message: z.string().max(MAX_MESSAGE_TEXT),
+  })
+);
+const KeptFile = once(() => z.object({ messages: z.array(Kept()) }));
+type Kept = z.output<ReturnType<typeof Kept>>;
+const Inbox = once(() =>
+  z.object({
+    messages: z.array(z.object({ id: z.string(), from: z.string(), message: z.string() }))
+      .max(MAX_PER_TARGET),
+  })
+);
 
 /** What {@link Relay} uses. */
 export interface RelayComponents {
@@ -70,8 +79,8 @@ export class Relay {
   /** Begins to serve. */
   async start(): Promise<void> {
     const { daemon, store } = this.#components;
-    const file = z.object({ messages: z.array(Kept) }).safeParse(await store.read());
-    this.#kept = file.data?.messages ?? [];
+    const json = await store.read();
+    this.#kept = json === undefined ? [] : KeptFile().safeParse(json).data?.messages ?? [];
     this.#unhandle = await daemon.streams().handle(RELAY_PROTOCOL, (c) => this.#serve(c));
   }
 
@@ -99,7 +108,7 @@ export class Relay {
     relay: string,
     onMessage: (from: string, message: string) => Promise<void>,
   ): Promise<void> {
-    const { messages } = Inbox.parse(await this.#ask(relay, { poll: {} }));
+    const { messages } = Inbox().parse(await this.#ask(relay, { poll: {} }));
     if (messages.length === 0) return;
     for (const { from, message } of messages) await onMessage(from, message);
     await this.#ask(relay, { ack: { ids: messages.map(({ id }) => id) } });
@@ -113,7 +122,7 @@ export class Relay {
       .map(({ peerId }) => peerId);
   }
 
-  async #ask(relay: string, request: z.input<typeof Request>): Promise<unknown> {
+  async #ask(relay: string, request: z.input<ReturnType<typeof Request>>): Promise<unknown> {
     const { daemon } = this.#components;
     const signal = AbortSignal.timeout(EXCHANGE_TIMEOUT_MS);
     const connection = await daemon.streams().open(relay, RELAY_PROTOCOL, { signal });
@@ -201,9 +210,9 @@ export class Relay {
   }
 }
 
-function parseRequest(bytes: Uint8Array): z.output<typeof Request> | undefined {
+function parseRequest(bytes: Uint8Array): z.output<ReturnType<typeof Request>> | undefined {
   try {
-    return Request.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
+    return Request().safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
   } catch {
     return undefined;
   }

@@ -9,7 +9,14 @@ import {
   systemCode,
   writeDurably,
 } from "../../core/mod.ts";
-import type { Daemon, Plugin, Registrar, WebhookManager, WebhookStats } from "../plugin.ts";
+import type {
+  Daemon,
+  Plugin,
+  Registrar,
+  WebhookManager,
+  WebhookStats,
+  WebhookTest,
+} from "../plugin.ts";
 import type { Delivery, DeliveryCounts, DeliveryInit } from "./delivery.ts";
 import type { Resolve } from "./target.ts";
 
@@ -84,7 +91,15 @@ export class WebhookPlugin implements Plugin, WebhookManager {
   }
 
   stats(): WebhookStats & DeliveryCounts & { queued: number } {
-    return { ...this.#counts, queued: this.#delivery?.queued ?? 0 };
+    const { queued = 0, isOpen: isPaused = false } = this.#delivery ?? {};
+    return { ...this.#counts, queued, isPaused };
+  }
+
+  /** Sends one event now. @throws {DaemonError} `failed_precondition` when off. */
+  async test(): Promise<WebhookTest> {
+    if (this.#delivery) return await this.#delivery.test();
+    const remedy = "set a URL first: almenad webhook set <url>";
+    throw new DaemonError("failed_precondition", `Cannot test the webhook: it is off; ${remedy}`);
   }
 
   async #change(text: string): Promise<void> {

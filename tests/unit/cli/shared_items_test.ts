@@ -75,10 +75,35 @@ Deno.test("getItem() begins, follows to the end and says so", async () => {
   assert.deepEqual(out, ['"film" is here and installed']);
 });
 
+Deno.test("getItem() gives programs a line for each state, the end last", async () => {
+  const states = [
+    { id: "film", status: "Waiting", activity: "downloading", reason: "nobody has it" },
+    { id: "film", status: "Running", activity: "downloading", done_bytes: 1, total_bytes: 2 },
+    { id: "film", status: "Completed", activity: "installing" },
+  ];
+  const { context, out } = fake({}, states, "json");
+  assert.equal(await commands.getItem(context, ["film"], {}), 0);
+  assert.deepEqual(out.map((line) => JSON.parse(line)), states);
+});
+
 Deno.test("getItem() with --no-wait only begins", async () => {
   const { context, asked } = fake({});
   assert.equal(await commands.getItem(context, ["film"], { wait: false, install: false }), 0);
   assert.deepEqual(asked, [["library.download", { id: "film", install: false }]]);
+});
+
+Deno.test("getItem() follows what is being fetched already", async () => {
+  const states = [{ id: "film", status: "Completed", activity: "installing" }];
+  const busy = { ...ITEM, activity: "downloading" };
+  for (const items of [[busy], [ITEM], []]) {
+    const { context, out } = fake({ "library.items": { items } }, states);
+    const action = () => Promise.reject(new TypeError("Busy"));
+    Object.assign(context.client, { action });
+    const got = commands.getItem(context, ["film"], {});
+    if (items[0] !== busy) await assert.rejects(got, { message: "Busy" });
+    else assert.equal(await got, 0);
+    assert.equal(out.length, items[0] === busy ? 1 : 0);
+  }
 });
 
 Deno.test("getItem() fails with the reason, and when the daemon ends", async () => {

@@ -283,6 +283,10 @@ testWithLibp2p("Policy denies a port to a real peer; shadow mode only says so", 
   const reading = read(); // it is let in, and nobody answers
   reading.catch(() => undefined);
   await waitFor("the word", () => ada.topics("policy.shadow_denied").length === 1);
+  const [verdict, ...others] = manager.shadowVerdicts!();
+  assert.deepEqual(others, []);
+  assert.deepEqual([verdict?.peerId, verdict?.port, verdict?.count], [bob.peerId, 2_020, 1]);
+  assert.equal(verdict?.rule, RULE.name);
   await manager.start(0, policy);
   await assert.rejects(read());
   await befriend(bob, ada); // port 444 stays open, whatever a policy says

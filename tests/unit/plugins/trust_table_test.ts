@@ -195,6 +195,33 @@ Deno.test("pending: approve, reject, 30 days, revoke by the peer, an own request
   assert.equal(both.it.handshake.stateOf(ada.peerId), "trusted");
 });
 
+Deno.test("pending: put aside for hours or for good, kept over a start, and still to be approved", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "trust.json");
+  const it = await subject({ path });
+  const [ada, bob] = [await person(), await person()];
+  await it.receive(ada, REQUEST);
+  await it.receive(bob, REQUEST, "10.0.0.2");
+  it.topics();
+  it.types();
+  await it.handshake.putAside(ada.peerId, 3_600_000);
+  await it.handshake.putAside(bob.peerId);
+  await it.handshake.putAside("nobody"); // no error
+  assert.deepEqual(it.topics(), ["handshake.put_aside", "handshake.put_aside"]);
+  assert.deepEqual(it.types(), []); // the peers learn nothing of it
+  await it.receive(bob, REQUEST, "10.0.0.2"); // asking again does not bring it back
+  assert.ok(!it.topics().includes("handshake.pending"));
+  const until = new Date(it.clock.now() + 3_600_000).toISOString();
+  for (const { handshake } of [it, await subject({ path })]) {
+    const aside = handshake.pendingRequests().map(({ peerId, isIgnored, laterUntil }) => [
+      ...[peerId, isIgnored, laterUntil],
+    ]);
+    assert.deepEqual(aside, [[ada.peerId, false, until], [bob.peerId, true, ""]]);
+  }
+  await it.handshake.approveHandshake(bob.peerId);
+  assert.equal(it.handshake.isTrusted(bob.peerId), true);
+});
+
 Deno.test("trusted: a request is answered again; revoke cools down; the peer may revoke", async () => {
   const ada = await person();
   const it = await subject({ auto: true });

@@ -89,6 +89,41 @@ Deno.test("Webhook posts topic, node, time and data, signed", async () => {
   assert.deepEqual([json.event, json.node_id, json.data], ["test.event", 42, { n: 7 }]);
 });
 
+Deno.test("Webhook.stats() tells the last delivery and the last error; test() sends one now", async () => {
+  const answers = [204, 404, 204];
+  await using there = await receiver((socket, hits) => status(answers[hits.length - 1]!)(socket));
+  await using here = await startPlugin();
+  await assert.rejects(here.plugin.test(), { code: "failed_precondition", message: /webhook set/ });
+  await here.plugin.setURL(there.url);
+  const tested = await here.plugin.test();
+  assert.deepEqual([tested.ok, tested.status, tested.error], [true, 204, ""]);
+  assert.equal(JSON.parse(there.hits[0]!.body).event, "webhook.test");
+  const { lastDelivery, lastError, delivered } = here.plugin.stats();
+  assert.deepEqual([lastDelivery?.event, lastDelivery?.status], ["webhook.test", 204]);
+  assert.ok(Date.parse(lastDelivery?.time ?? "") > 0);
+  assert.deepEqual([lastError, delivered], [undefined, 0]); // a test is no event of the daemon's
+  const refused = await here.plugin.test();
+  assert.deepEqual(
+    [refused.ok, refused.status, refused.error],
+    [false, 404, "the receiver answered 404"],
+  );
+  assert.equal(here.plugin.stats().lastError?.reason, "the receiver answered 404");
+  here.publish();
+  await waitFor("the event", () => here.plugin.stats().delivered === 1);
+  assert.equal(here.plugin.stats().lastDelivery?.event, "test.event");
+});
+
+Deno.test("Webhook.test() tells in words that nobody is there, without the path of the URL", async () => {
+  const there = await receiver(status(204));
+  await there[Symbol.asyncDispose]();
+  await using here = await startPlugin();
+  await here.plugin.setURL(`${there.url}-secret`);
+  const tested = await here.plugin.test();
+  assert.deepEqual([tested.ok, "status" in tested], [false, false]);
+  assert.match(tested.error, /refused/i);
+  assert.doesNotMatch(JSON.stringify(here.plugin.stats()), /secret/);
+});
+
 Deno.test("Webhook tries 3 times on 5xx and on no answer, once on 4xx and redirects", async () => {
   const table: [code: number, tries: number][] = [[500, 3], [404, 1], [302, 1], [200, 1]];
   for (const [code, tries] of table) {
@@ -193,7 +228,7 @@ Deno.test("Webhook.setURL() is kept for this user alone, and empty deletes it", 
   {
     await using here = await startPlugin({ folder: folder.path });
     assert.deepEqual(here.plugin.stats(), {
-      ...{ delivered: 0, failed: 0, dropped: 0, circuitSkips: 0, queued: 0 },
+      ...{ delivered: 0, failed: 0, dropped: 0, circuitSkips: 0, queued: 0, isPaused: false },
     });
     await here.plugin.setURL(there.url);
     assert.equal(await readFile(path, "utf8"), `${there.url}\n`);
