@@ -13,8 +13,12 @@ import {
   GeoExchange,
   type Identity,
   isLan,
+  LinkHistory,
+  LinkMonitor,
+  LinkReports,
   Links,
   MdnsDiscovery,
+  notedDials,
   parseBootstrapPeers,
   PeerBook,
   PeerCountries,
@@ -30,6 +34,7 @@ import {
   versionInfo,
 } from "../system/mod.ts";
 import type { P2pdServer } from "../p2pd/mod.ts";
+import type { Components } from "../operations/mod.ts";
 import type * as P2pdParts from "./p2pd_parts.ts";
 import type { P2pdStack } from "./p2pd_stack.ts";
 import { libp2pMetrics } from "./libp2p_metrics.ts";
@@ -59,6 +64,9 @@ export interface NetworkParts {
   readonly peers: PeerBook;
   readonly swarm: Swarm;
   readonly links: Links;
+  /** What goes through the links, and why there are none. */
+  readonly monitor: LinkMonitor;
+  readonly reports: LinkReports;
   readonly streams: PeerStreams;
   readonly mdns: MdnsDiscovery;
   readonly services: readonly Service[];
@@ -76,12 +84,19 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     { events: input.events, isLan, monotonic: () => systemClock.monotonic() },
     { selfId: input.identity.peerId },
   );
+  const history = new LinkHistory({ clock: systemClock });
+  const dials = notedDials({
+    history,
+    swarm: () => swarm,
+    addressesOf: (peerId) => peers.get(peerId)?.addresses ?? [],
+  });
   const dialer = new Dialer({
     clock: systemClock,
     random: systemRandom,
     selfId: () => input.identity.peerId,
     isConnected: (peerId) => peers.isConnected(peerId),
-    dial: (peerId, addresses, signal) => swarm.dial(peerId, addresses, signal),
+    dial: (peerId, addresses, signal) => dials.dial(peerId, addresses, signal),
+    onHeld: (peerId, isHeld) => history.note(peerId, { kind: isHeld ? "held" : "released" }),
   }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
   const stack = input.p2pd?.createStack(input, () => swarm);
   const swarm = createSwarm(input, peers, dialer, stack);
@@ -92,6 +107,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     onGeo: (peerId, geo) => peers.geoReceived(peerId, geo),
     parseGeo: (json): PeerGeo => GeolocationJson().parse(json),
   }, { isSharing: config.geolocation.share });
+  const monitor = createMonitor(input, swarm, history);
   const ready: Service = {
     name: "swarm-health",
     start: () => Promise.resolve(input.health.serving("swarm")),
@@ -101,16 +117,34 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     peers,
     swarm,
     streams: new (input.isNetworked ? PeerStreams : OfflineStreams)({ swarm, dialer, peers }),
-    links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
-    mdns: createDiscovery(input, { peers, dialer, swarm }),
+    links: new Links({ swarm: dials, dialer, peers }, { selfId: input.identity.peerId }),
+    monitor,
+    reports: new LinkReports({ history, dialer, peers }),
+    mdns: createDiscovery(input, { peers, dialer, swarm, history }),
     stack,
     p2pd: outer?.p2pd,
-    services: [...outer?.services ?? [swarm], geoExchange, dialer, ready],
+    services: [...outer?.services ?? [swarm], monitor, geoExchange, dialer, ready],
     reload(next: Config): void {
       dialer.setBootstrapPeers(parseBootstrapPeers(next.bootstrap_peers));
       geoExchange.setSharing(next.geolocation.share);
       input.geolocation.setUrl(next.geolocation.url);
     },
+  };
+}
+
+/** What operations use of the network. Without relays nothing is found out about reachability. */
+export function networkUses(
+  { peers, links, stack }: NetworkParts,
+): Pick<Components, "peers" | "links" | "dht" | "pubsub" | "reach"> {
+  return {
+    ...{ peers, links },
+    dht: () => stack?.dht,
+    pubsub: () => stack?.pubsub,
+    reach: () => ({
+      reachability: stack?.reachability?.state ?? "unknown",
+      relays: stack?.relays,
+      guests: stack?.guests(),
+    }),
   };
 }
 
@@ -144,9 +178,29 @@ function createSwarm(
   });
 }
 
+function createMonitor(
+  { isNetworked }: NetworkInput,
+  swarm: Swarm,
+  history: LinkHistory,
+): LinkMonitor {
+  return new LinkMonitor({
+    clock: systemClock,
+    node: () => isNetworked ? swarm.node : undefined,
+    onOpened: ({ peerId, address, isOurs }) =>
+      history.note(peerId, { kind: "connected", addresses: [address], isOurs }),
+    onEnded: ({ peerId, address, end: { isLocal: isOurs, error } }) =>
+      history.note(peerId, { kind: "disconnected", addresses: [address], isOurs, error }),
+  });
+}
+
 function createDiscovery(
   input: NetworkInput,
-  { peers, dialer, swarm }: { peers: PeerBook; dialer: Dialer; swarm: Swarm },
+  { peers, dialer, swarm, history }: {
+    peers: PeerBook;
+    dialer: Dialer;
+    swarm: Swarm;
+    history: LinkHistory;
+  },
 ): MdnsDiscovery {
   return new MdnsDiscovery({
     clock: systemClock,
@@ -155,12 +209,14 @@ function createDiscovery(
     ownAddresses: () => swarm.listenAddresses(),
     isKnown: (peerId) => peers.hasConnected(peerId),
     onDiscovered: ({ peerId, addresses }) => {
+      if (!dialer.isAnnounced(peerId)) history.note(peerId, { kind: "heard", addresses });
       peers.mdnsDiscovered(peerId, addresses);
       dialer.announced(peerId, addresses);
     },
     onExpired: ({ peerId }) => {
       peers.mdnsExpired(peerId);
       dialer.silent(peerId);
+      history.note(peerId, { kind: "silent" });
       guard("check whether a silent peer is there", () => swarm.checkPresence(peerId));
     },
   });

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { Forwards } from "../forward/mod.ts";
 import type { Config } from "../config/mod.ts";
 import type { Service } from "../core/mod.ts";
 import { assembleNetwork, type NetworkInput, type NetworkParts } from "./network.ts";
@@ -14,6 +15,7 @@ export type OutsideInput =
 export interface OutsideParts extends Pick<PluginParts, "plugins" | "invitations"> {
   readonly network: NetworkParts;
   readonly sharing: SharingParts["sharing"];
+  readonly forwards: Forwards;
   readonly services: readonly Service[];
   reload(config: Config): void;
 }
@@ -33,12 +35,17 @@ export function assembleOutside(input: OutsideInput): OutsideParts {
     selfId: input.identity.peerId,
     isTrusted: (peerId) => plugins.plugins.isTrusted(peerId),
   });
+  const forwards = new Forwards({
+    streams: network.streams,
+    links: network.links,
+    isTrusted: (peerId) => plugins.plugins.isTrusted(peerId),
+  }, { path: join(input.dirs.daemon, "forwards.json"), allowsRemote: config.allow_remote });
   return {
-    ...{ network, plugins: plugins.plugins, invitations: plugins.invitations },
+    ...{ network, forwards, plugins: plugins.plugins, invitations: plugins.invitations },
     sharing: library.sharing,
     services: input.isNetworked
-      ? [...network.services, ...plugins.services, ...library.services]
-      : [...plugins.services, ...library.services],
+      ? [...network.services, ...plugins.services, ...library.services, forwards]
+      : [network.monitor, ...plugins.services, ...library.services, forwards],
     reload(next) {
       network.reload(next);
       plugins.reload(next);

@@ -20,6 +20,8 @@ export function createStack(
     pubsub: config.pubsub,
     relay: config.relay,
     autonat: config.relay,
+    autoRelay: config.relay && config.relays !== "",
+    trustedRelays: config.relays,
     echo: false,
   });
 }

@@ -1,11 +1,11 @@
 /** What a p2pd drives: swarm, DHT, pubsub, relays; the same for the command and for the daemon. */
 import type { Stream } from "@libp2p/interface";
-import { multiaddr } from "@multiformats/multiaddr";
-import { DaemonError, guard, logger, type Service, systemClock, type Timer } from "../core/mod.ts";
-import type { Dht, Pubsub, SqliteDatastore } from "../network/extras.ts";
+import { DaemonError, guard, type Service, systemClock, type Timer } from "../core/mod.ts";
+import type { Dht, Pubsub, Reachability, RelayPlaces, SqliteDatastore } from "../network/extras.ts";
 import {
   drained,
   MAX_WRITE_BYTES,
+  QuickStreams,
   type Swarm,
   type SwarmExtras,
   widenWindow,
@@ -26,6 +26,8 @@ const MAX_STREAMS = 1_024 + 64;
 const KEPT_PEERS = 8_192;
 /** How often a lost place at a relay is asked for anew. */
 const RELAY_INTERVAL_MS = 5_000;
+/** The same after a peer has left. */
+const RELAY_SOON_MS = 250;
 /** How far a peer may send ahead of a program that reads. */
 const WINDOW_BYTES = 1024 * 1024;
 const ECHO_PROTOCOL = "/echo/1.0.0";
@@ -37,8 +39,6 @@ export interface P2pdStackComponents {
   onPersistent?(change: 1 | -1): void;
 }
 
-const log = logger("p2pd");
-
 /** Builds the parts from the flags; `extras` before the swarm starts, the rest behind it. */
 export class P2pdStack implements Service {
   readonly name = "p2pd-stack";
@@ -48,8 +48,12 @@ export class P2pdStack implements Service {
   readonly #tags: PeerTags;
   #dht: Dht | undefined;
   #pubsub: Pubsub | undefined;
+  #relays: RelayPlaces | undefined;
+  #reachability: Reachability | undefined;
+  #guests: (() => string[] | undefined) | undefined;
   #datastore: SqliteDatastore | undefined;
   #timer: Timer | undefined;
+  #soon: Timer | undefined;
 
   constructor(components: P2pdStackComponents, flags: Flags) {
     this.#components = components;
@@ -61,6 +65,7 @@ export class P2pdStack implements Service {
       widen: (stream: Stream) => widenWindow(stream, WINDOW_BYTES),
     };
     const handlers = new StreamHandlers({ node, writing });
+    const quick = new QuickStreams({ node });
     const isTaken = (protocol: string) => handlers.protocols.includes(protocol);
     const maxBytes = flags.persistentConnMaxMsgSize;
     this.#tags = new PeerTags({ node }, {
@@ -71,6 +76,7 @@ export class P2pdStack implements Service {
     });
     this.#parts = {
       ...{ writing, handlers, maxBytes, tags: this.#tags },
+      openStream: (connection, protocols, options) => quick.open(connection, protocols, options),
       unary: new UnaryHandlers({ node, writing, isTaken }, { maxBytes }),
       dial: (peerId, addresses, signal) => components.swarm().dial(peerId, addresses, signal),
       disconnect: (peerId, signal) => components.swarm().disconnect(peerId, signal),
@@ -97,18 +103,43 @@ export class P2pdStack implements Service {
     return this.#pubsub;
   }
 
+  /** Places at relays; undefined when relays are not used. */
+  get relays(): RelayPlaces | undefined {
+    return this.#relays;
+  }
+
+  /** Whether others reach us; undefined before the start. */
+  get reachability(): Reachability | undefined {
+    return this.#reachability;
+  }
+
+  /** Peers that hold a place here; undefined when this is no relay. */
+  guests(): string[] | undefined {
+    return this.#guests?.();
+  }
+
   /** The libp2p parts behind the flags. */
   async extras(): Promise<SwarmExtras> {
     const flags = this.#flags;
-    const { Dht, Pubsub, reachParts, SqliteDatastore } = await import("../network/extras.ts");
+    const { Dht, Pubsub, Reachability, reachParts, RelayPlaces, reservationsOf, SqliteDatastore } =
+      await import("../network/extras.ts");
+    const node = () => this.#components.swarm().node;
+    if (flags.relay) this.#relays = new RelayPlaces({ node });
+    const reachability = new Reachability();
+    this.#reachability = reachability;
+    this.#guests = () => reservationsOf(node().services);
     const reach = await reachParts({
       usesRelays: flags.relay,
       isRelay: flags.relay && flags.relayService,
-      checksReachability: flags.autonat,
+      checksOthers: flags.autonat,
+      onReached: (isReached) => reachability.answered(isReached),
       mapsPort: flags.natPortMap,
-      maxReservations: flags.relayMaxReservations,
-      dataLimit: flags.relayDataLimit,
-      timeLimitMs: flags.relayTimeLimit,
+      limits: {
+        maxReservations: flags.relayMaxReservations,
+        maxCircuits: flags.relayMaxCircuits,
+        dataLimit: flags.relayDataLimit,
+        timeLimitMs: flags.relayTimeLimit,
+      },
     });
     const services: Record<string, unknown> = { ...reach.services };
     const mode = dhtMode(flags);
@@ -127,7 +158,7 @@ export class P2pdStack implements Service {
       this.#pubsub = pubsub;
     }
     return {
-      transports: reach.transports,
+      ...reach,
       services: services as NonNullable<SwarmExtras["services"]>,
       datastore,
       announce: listOf(flags.announceAddrs),
@@ -139,15 +170,22 @@ export class P2pdStack implements Service {
   async start(): Promise<void> {
     this.#tags.watch();
     if (this.#flags.echo) await this.#serveEcho();
-    const relays = this.#relays();
-    if (relays.length === 0) return;
-    const ask = () => guard("ask relays for a place", () => this.#reserve(relays));
+    const relays = this.#relays;
+    if (!relays) return;
+    relays.want(this.#wantedRelays());
+    const ask = () => guard("ask relays for a place", () => relays.keep());
     ask();
     this.#timer = systemClock.every(RELAY_INTERVAL_MS, ask);
+    // It may have been the relay; by then libp2p has taken note of that, too.
+    this.#components.swarm().node.addEventListener("peer:disconnect", () => {
+      this.#soon?.cancel();
+      this.#soon = systemClock.after(RELAY_SOON_MS, ask);
+    });
   }
 
   stop(): Promise<void> {
     this.#timer?.cancel();
+    this.#soon?.cancel();
     return Promise.resolve();
   }
 
@@ -163,30 +201,11 @@ export class P2pdStack implements Service {
     }, { runOnLimitedConnection: true });
   }
 
-  #relays(): string[] {
-    const { autoRelay, relay, trustedRelays, relayDiscovery, bootstrapPeers } = this.#flags;
-    if (!autoRelay || !relay) return [];
+  #wantedRelays(): string[] {
+    const { autoRelay, trustedRelays, relayDiscovery, bootstrapPeers } = this.#flags;
+    if (!autoRelay) return [];
     const fixed = listOf(trustedRelays || bootstrapPeers);
-    if (fixed.length > 0) return fixed.map((address) => `${address}/p2p-circuit`);
-    return relayDiscovery ? ["/p2p-circuit"] : [];
-  }
-
-  // A relay that went away takes its address with it; one that is back is asked again.
-  async #reserve(relays: readonly string[]): Promise<void> {
-    const { node } = this.#components.swarm();
-    if (node.getMultiaddrs().some((address) => address.toString().includes("/p2p-circuit"))) return;
-    const { components } = node as unknown as {
-      components: { transportManager: { listen(addresses: unknown[]): Promise<void> } };
-    };
-    for (const relay of relays) {
-      try {
-        await components.transportManager.listen([multiaddr(relay)]);
-        log.info("A relay gave us a place", { relay });
-        return;
-      } catch (failure) {
-        log.debug("A relay gave us no place", { relay, failure });
-      }
-    }
+    return fixed.length > 0 || !relayDiscovery ? fixed : [""];
   }
 }
 

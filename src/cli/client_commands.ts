@@ -1,5 +1,6 @@
 import type { ClientCall, ClientCommandName, CommandContext } from "./command_context.ts";
 import { PLUGIN_COMMANDS } from "./plugin_commands.ts";
+import { REACH_COMMANDS } from "./reach_commands.ts";
 
 type Run = (context: CommandContext, call: ClientCall) => Promise<number>;
 
@@ -51,7 +52,12 @@ const COMMANDS: Readonly<Record<Exclude<ClientCommandName, "complete">, Run>> = 
     await (await import("./commands/copy.ts")).copyFiles(context, args, options),
   completions: async (context, { args }) =>
     await (await import("./commands/completions.ts")).completions(context, args),
+  dashboard: async (context, { options }) =>
+    await (await import("./commands/dashboard.ts")).dashboard(context, options),
+  bugreport: async (context, { options }) =>
+    await (await import("./commands/bugreport.ts")).bugreport(context, options),
   ...PLUGIN_COMMANDS,
+  ...REACH_COMMANDS,
   doctor: async (context) => await (await import("./doctor/mod.ts")).doctor(context),
 };
 

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { ClientCommandName, CommandOptions } from "./command_context.ts";
 import { addPluginCommands } from "./plugin_program.ts";
+import { addReachCommands } from "./reach_program.ts";
 
 /** Runs one command. */
 export type RunClient = (
@@ -81,7 +82,20 @@ const COMMANDS: Readonly<Partial<Record<ClientCommandName, Declaration>>> = {
       ...logFilters(),
     ],
   },
+  dashboard: {
+    usage: "dashboard",
+    description: "open the daemon's page in the browser; prints its address, which works once",
+    options: [option("--no-open", "only print the address")],
+  },
   doctor: { usage: "doctor", description: "look for what is wrong, and say what to do" },
+  bugreport: {
+    usage: "bugreport",
+    description: "write an archive for whoever is to help, without secrets, peer ids or addresses",
+    options: [
+      option("-o, --output <file>", "where; else almenad-bugreport-<time>.tar.gz in this folder"),
+      option("-n, --lines <n>", "so many lines of the log (2000)"),
+    ],
+  },
 };
 
 /** Adds all of them. */
@@ -104,6 +118,7 @@ export function addClientCommands(program: Command, run: RunClient): void {
     ],
   }, (args, options) => run("files copy", args, options));
   addPluginCommands(program, run);
+  addReachCommands(program, run);
   program.command("completions").description("a script that completes commands in a shell")
     .argument("<shell>", "bash, zsh or fish")
     .action(async (shell: string) => await run("completions", [shell], {}));

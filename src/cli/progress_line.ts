@@ -31,7 +31,9 @@ export class ProgressLine {
     if (!this.#isShown) return;
     const text = progress === undefined
       ? oneLine(message)
-      : `${bar(progress, this.#columns < NARROW ? 10 : 24)} ${String(Math.floor(progress * 100)).padStart(3)} % ` +
+      : `${bar(progress, this.#columns < NARROW ? 10 : 24)} ${
+        String(Math.floor(progress * 100)).padStart(3)
+      } % ` +
         `${this.#left(progress, secondsLeft)}${oneLine(message)}`;
     this.#write(`\r\x1b[K${text.slice(0, this.#columns - 1)}`);
     this.#hasDrawn = true;

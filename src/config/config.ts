@@ -46,6 +46,9 @@ export const ConfigSchema = z.strictObject({
   dht: z.enum(["off", "client", "server"]).default("off"),
   pubsub: z.boolean().default(false),
   relay: z.boolean().default(false).describe("Use relays, punch holes, and be a relay for others"),
+  relays: z.string().default("").describe(
+    "With relay: hold places at two of these, multiaddrs with /p2p/…, comma-separated",
+  ),
   log: Filter.default("info"),
   allow_remote: z.boolean().default(false),
   admin_token_file: z.string().default("").describe("daemon/admin_token when empty"),
@@ -205,8 +208,9 @@ function fromEnvironment(env: ConfigSources["env"]): Record<string, unknown> {
 }
 
 function checkPart(values: Record<string, unknown>, source: string): void {
-  if (Object.keys(values).length === 0) return;
-  const checked = ConfigSchema.partial().safeParse(values);
+  const given = Object.keys(values).map((field) => [field, true]);
+  if (given.length === 0) return;
+  const checked = ConfigSchema.pick(Object.fromEntries(given)).safeParse(values);
   if (checked.success) return;
   const [issue] = checked.error.issues;
   const field = issue?.path.join(".") ?? "";

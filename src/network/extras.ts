@@ -2,4 +2,7 @@
 export { Dht } from "./dht/dht.ts";
 export { SqliteDatastore } from "./dht/sqlite_datastore.ts";
 export { Pubsub } from "./pubsub.ts";
-export { reachParts, reservationsOf } from "./reach.ts";
+export { Reachability } from "./reachability.ts";
+export { RelayPlaces } from "./relay_places.ts";
+export { reachParts } from "./reach.ts";
+export { reservationsOf } from "./relay_server.ts";

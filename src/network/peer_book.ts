@@ -22,6 +22,8 @@ export interface PeerSnapshot {
   readonly isConnected: boolean;
   /** This daemon itself. */
   readonly isSelf: boolean;
+  /** Every connection to it goes over a relay. */
+  readonly isRelayed?: true;
   readonly geo?: PeerGeo;
 }
 
@@ -39,6 +41,8 @@ interface Entry {
   /** mDNS hears the peer: a proof that it is on the local network. */
   isAnnounced: boolean;
   openConnections: number;
+  /** Of them, those over a relay. */
+  relayedConnections: number;
   hasConnected: boolean;
   disconnectedSince: number;
   geo: PeerGeo | undefined;
@@ -107,16 +111,18 @@ export class PeerBook {
     const isProven = entry.isAnnounced || (entry.openConnections > 0 && entry.isInternal);
     entry.isInternal = isProven || this.#components.isLan(remote);
     entry.openConnections++;
+    if (isRelayed(remote)) entry.relayedConnections++;
     entry.hasConnected = true;
     if (entry.openConnections === 1) this.#components.events.publish("peer.connected", { peerId });
   }
 
   /** A connection closed. */
-  connectionClosed(peerId: string): void {
+  connectionClosed(peerId: string, remote = ""): void {
     const entry = this.#entries.get(peerId);
     if (!entry || entry.isSelf || entry.openConnections === 0) return;
     this.#lists.clear();
     entry.openConnections--;
+    if (isRelayed(remote)) entry.relayedConnections--;
     if (entry.openConnections > 0) return;
     entry.disconnectedSince = this.#components.monotonic();
     this.#components.events.publish("peer.disconnected", { peerId });
@@ -198,6 +204,7 @@ export class PeerBook {
       isInternal: isSelf,
       isAnnounced: false,
       openConnections: 0,
+      relayedConnections: 0,
       hasConnected: false,
       disconnectedSince: this.#components.monotonic(),
       geo: undefined,
@@ -210,7 +217,7 @@ export class PeerBook {
 
   #rememberHost(remote: string): void {
     const [, , host] = remote.split("/");
-    if (!host) return;
+    if (!host || isRelayed(remote)) return; // the host is the relay's
     this.#hosts.delete(host);
     this.#hosts.add(host);
     if (this.#hosts.size <= MAX_PEERS) return;
@@ -247,6 +254,10 @@ function addAddress(entry: Entry, address: string, fromMdns: boolean): boolean {
   return true;
 }
 
+function isRelayed(remote: string): boolean {
+  return remote.includes("/p2p-circuit");
+}
+
 function inOrder(a: PeerSnapshot, b: PeerSnapshot): number {
   return Number(b.isSelf) - Number(a.isSelf) ||
     Number(b.isConnected) - Number(a.isConnected) ||
@@ -260,6 +271,9 @@ function snapshot(entry: Entry): PeerSnapshot {
     isInternal: entry.isInternal,
     isConnected: entry.isSelf || entry.openConnections > 0,
     isSelf: entry.isSelf,
+    ...(entry.openConnections > 0 && entry.relayedConnections === entry.openConnections
+      ? { isRelayed: true }
+      : {}),
     ...(entry.geo ? { geo: entry.geo } : {}),
   });
 }

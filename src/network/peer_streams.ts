@@ -4,6 +4,7 @@ import { DaemonError, guard, messageOf } from "../core/mod.ts";
 import type { Dialer } from "./dialer.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { PeerStream } from "./peer_stream.ts";
+import { QuickStreams } from "./quick_streams.ts";
 import { MAX_STREAMS_PER_PROTOCOL } from "./streams.ts";
 import type { Swarm } from "./swarm.ts";
 
@@ -19,18 +20,24 @@ export interface PeerStreamsComponents {
   peers: Pick<PeerBook, "isConnected" | "list">;
 }
 
-/** How many streams of a protocol one connection may carry each way. */
+/** What streams of a protocol may do. */
 export interface StreamLimits {
-  /** @default {MAX_STREAMS_PER_PROTOCOL} */
+  /** Streams that one connection may carry each way. @default {MAX_STREAMS_PER_PROTOCOL} */
   readonly maxStreams?: number;
+  /** Whether they go over a relay's limited connection where there is no other. @default {false} */
+  readonly overRelay?: boolean;
+  /** Whether a stream may be silent for as long as its ends like. @default {false} */
+  readonly mayBeSilent?: boolean;
 }
 
 /** Streams of any protocol to any peer, for what stands above the network. */
 export class PeerStreams {
   readonly #components: PeerStreamsComponents;
+  readonly #quick: QuickStreams;
 
   constructor(components: PeerStreamsComponents) {
     this.#components = components;
+    this.#quick = new QuickStreams({ node: () => components.swarm.node });
   }
 
   /** Peers seen since start, without this daemon. */
@@ -85,10 +92,14 @@ export class PeerStreams {
     const { node } = this.#components.swarm;
     const count = limits.maxStreams ?? MAX_STREAMS_PER_PROTOCOL;
     const onInbound = (stream: Stream, connection: Connection) => {
+      if (limits.mayBeSilent) stream.inactivityTimeout = Number.POSITIVE_INFINITY;
       const peerStream = new PeerStream(stream, connection);
       guard(`serve ${protocol}`, () => onStream(peerStream));
     };
-    await node.handle(protocol, onInbound, { maxInboundStreams: count, maxOutboundStreams: count });
+    await node.handle(protocol, onInbound, {
+      ...{ maxInboundStreams: count, maxOutboundStreams: count },
+      runOnLimitedConnection: limits.overRelay ?? false,
+    });
     return async () => await node.unhandle(protocol);
   }
 
@@ -121,10 +132,15 @@ export class PeerStreams {
     const { swarm } = this.#components;
     const id = peerIdFromString(peerId);
     if (swarm.node.getConnections(id).length === 0) await swarm.dial(peerId, [], signal);
-    const [connection] = swarm.node.getConnections(id);
+    const links = swarm.node.getConnections(id);
+    const connection = links.find((link) => !link.limits) ?? links[0];
     if (!connection) throw new DaemonError("unavailable", "there is no link");
     const maxOutboundStreams = limits.maxStreams ?? MAX_STREAMS_PER_PROTOCOL;
-    const stream = await connection.newStream(protocol, { signal, maxOutboundStreams });
+    const stream = await this.#quick.open(connection, [protocol], {
+      ...{ signal, maxOutboundStreams },
+      runOnLimitedConnection: limits.overRelay ?? false,
+    });
+    if (limits.mayBeSilent) stream.inactivityTimeout = Number.POSITIVE_INFINITY;
     return new PeerStream(stream, connection);
   }
 }

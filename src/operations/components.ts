@@ -1,6 +1,16 @@
 import type { EventBus, Health, Operation } from "../core/mod.ts";
+import type { Forwards } from "../forward/mod.ts";
 import type { Shelf } from "../library/mod.ts";
-import type { Dht, Links, PeerBook, Pubsub } from "../network/mod.ts";
+import type {
+  Dht,
+  LinkMonitor,
+  LinkReports,
+  Links,
+  PeerBook,
+  Pubsub,
+  Reachability,
+  RelayPlaces,
+} from "../network/mod.ts";
 import type { Invitations, PluginHost } from "../plugins/mod.ts";
 import type { Sharing } from "../sharing/mod.ts";
 import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
@@ -25,6 +35,15 @@ export interface DaemonState {
   counters(): Readonly<Record<string, number>>;
 }
 
+/** How others reach this daemon. */
+export interface Reach {
+  readonly reachability: Reachability["state"];
+  /** Undefined while relays are not used. */
+  readonly relays: RelayPlaces | undefined;
+  /** Peers that hold a place here; undefined if this is no relay. */
+  readonly guests: readonly string[] | undefined;
+}
+
 /** Everything operations may use; each declares the part it needs. */
 export interface Components {
   readonly daemon: DaemonState;
@@ -34,6 +53,9 @@ export interface Components {
   readonly systemInfo: () => Promise<SystemInfo>;
   readonly events: Pick<EventBus, "subscribe">;
   readonly links: Pick<Links, "connect" | "disconnect" | "ping">;
+  /** What goes through the links. */
+  readonly traffic: Pick<LinkMonitor, "links" | "link" | "listen" | "throughput">;
+  readonly linkReports: Pick<LinkReports, "of">;
   readonly libraries: Shelf["libraries"];
   readonly jobs: Shelf["jobs"];
   readonly fileCopy: Shelf["fileCopy"];
@@ -43,11 +65,15 @@ export interface Components {
   >;
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;
+  readonly forwards: Pick<Forwards, "listen" | "dial" | "list" | "close">;
+  readonly reach: () => Reach;
   /** Undefined while it is off. */
   readonly dht: () => Dht | undefined;
   /** Undefined while it is off. */
   readonly pubsub: () => Pubsub | undefined;
   readonly plugins: Pick<PluginHost, "list" | "services" | "networks" | "names" | "ports">;
+  /** Ways into the page, one browser each. */
+  readonly pageCodes: { createCode(): { readonly code: string; readonly expiresAtMs: number } };
   readonly invitations: Pick<Invitations, "invite" | "accept">;
   /** Everything that may be asked. */
   readonly listOperations: () => readonly Operation[];

@@ -6,6 +6,7 @@ import { geolocation, ping, status, systemInfo, version } from "./core.ts";
 import { dhtFindPeer, dhtFindProviders, dhtGet, dhtProvide, dhtPut } from "./dht.ts";
 import { events, eventSubscriptions, eventTypes, logs } from "./events.ts";
 import { copyFiles } from "./files.ts";
+import { closeForward, forwardDial, forwardListen, listForwards } from "./forward.ts";
 import { listInstances } from "./instances.ts";
 import { cancelJob, listJobs, watchJobs } from "./jobs.ts";
 import {
@@ -25,12 +26,16 @@ import {
   networkMembers,
   tagMember,
 } from "./member_networks.ts";
-import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
+import { listLinks, showPeer, throughput, throughputLive, why } from "./links.ts";
+import { health } from "./health.ts";
+import { pageCode } from "./page.ts";
+import { listPlugins, setWebhook, testWebhook, webhookStats } from "./plugins.ts";
 import {
   cyclePolicy,
   explainPolicy,
   listPolicies,
   policyPeers,
+  shadowVerdicts,
   showPolicy,
   startPolicy,
   stopPolicy,
@@ -38,9 +43,11 @@ import {
 import {
   acceptInvite,
   approveTrust,
+  ignoreTrust,
   inviteTrust,
   listTrust,
   pendingTrust,
+  postponeTrust,
   rejectTrust,
   requestTrust,
   revokeTrust,
@@ -49,6 +56,7 @@ import {
 } from "./trust.ts";
 import { connectPeer, disconnectPeer, listPeers, networkStatus, pingPeer } from "./network.ts";
 import { pubsubPublish, pubsubSubscribe, pubsubTopics } from "./pubsub.ts";
+import { relayStatus, releaseRelay, reserveRelay } from "./relay.ts";
 
 import {
   addItem,
@@ -98,6 +106,13 @@ export const operations = [
   pubsubPublish,
   pubsubTopics,
   pubsubSubscribe,
+  relayStatus,
+  reserveRelay,
+  releaseRelay,
+  forwardListen,
+  forwardDial,
+  listForwards,
+  closeForward,
   listLibraries,
   createLibrary,
   openLibrary,
@@ -153,6 +168,17 @@ export const operations = [
   webhookStats,
   setWebhook,
   listPlugins,
+  pageCode,
+  listLinks,
+  showPeer,
+  throughput,
+  throughputLive,
+  why,
+  health,
+  ignoreTrust,
+  postponeTrust,
+  shadowVerdicts,
+  testWebhook,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

@@ -4,17 +4,23 @@ import type { PeerSnapshot } from "../network/mod.ts";
 import type { Components } from "./components.ts";
 import { geolocationOutput, PeerInfo } from "./schemas.ts";
 
+/** One peer in wire form. */
+export function peerInfoOutput(peer: PeerSnapshot): z.input<ReturnType<typeof PeerInfo>> {
+  return {
+    peer_id: peer.peerId,
+    addresses: [...peer.addresses],
+    is_internal: peer.isInternal,
+    is_connected: peer.isConnected,
+    is_self: peer.isSelf,
+    ...(peer.isConnected && !peer.isSelf
+      ? { connection: peer.isRelayed ? "relayed" as const : "direct" as const }
+      : {}),
+    ...(peer.geo ? { geo: geolocationOutput(peer.geo) } : {}),
+  };
+}
+
 const outputOf = kept((peers: readonly PeerSnapshot[]) =>
-  Object.freeze({
-    peers: peers.map((peer) => ({
-      peer_id: peer.peerId,
-      addresses: [...peer.addresses],
-      is_internal: peer.isInternal,
-      is_connected: peer.isConnected,
-      is_self: peer.isSelf,
-      ...(peer.geo ? { geo: geolocationOutput(peer.geo) } : {}),
-    })),
-  })
+  Object.freeze({ peers: peers.map(peerInfoOutput) })
 );
 
 /** Peers seen since start. */
@@ -29,6 +35,8 @@ export const listPeers = query({
 
 const PeerId = once(() => z.string().max(128));
 
+type StatusUses = Pick<Components, "daemon" | "peers" | "health" | "reach">;
+
 /** The swarm in figures. */
 export const networkStatus = query({
   name: "network.status",
@@ -40,15 +48,25 @@ export const networkStatus = query({
       addresses: z.array(z.string()),
       peers: z.number().describe("Peers seen since start, without this daemon"),
       connected_peers: z.number(),
+      relayed_peers: z.number().describe("Of them, those that are reached over a relay alone"),
+      reachability: z.enum(["public", "private", "unknown"])
+        .describe("Whether strangers can dial this daemon, as far as other peers have found out"),
+      relay_addresses: z.array(z.string()).describe("Where peers reach it over relays"),
+      is_relay: z.boolean().describe("Whether it is a relay for others"),
       is_serving: z.boolean(),
     }),
-  run: (_input, { daemon, peers, health }: Pick<Components, "daemon" | "peers" | "health">) => {
+  run: (_input, { daemon, peers, health, reach }: StatusUses) => {
     const others = peers.list().filter(({ isSelf }) => !isSelf);
+    const { reachability, relays, guests } = reach();
     return {
       peer_id: daemon.peerId,
       addresses: [...daemon.p2pAddresses()],
       peers: others.length,
       connected_peers: others.filter(({ isConnected }) => isConnected).length,
+      relayed_peers: others.filter(({ isRelayed }) => isRelayed).length,
+      reachability,
+      relay_addresses: relays?.list().flatMap(({ addresses }) => addresses) ?? [],
+      is_relay: guests !== undefined,
       is_serving: health.list().some(({ component, serving }) => component === "swarm" && serving),
     };
   },

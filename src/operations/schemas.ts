@@ -29,6 +29,7 @@ export const PeerInfo = once(() =>
     is_internal: z.boolean(),
     is_connected: z.boolean(),
     is_self: z.boolean(),
+    connection: z.enum(["direct", "relayed"]).optional().describe("Of connected peers"),
     geo: GeolocationOutput().optional(),
   })
 );

@@ -17,7 +17,7 @@ const READ_BYTES = 8_192;
 const MAX_ENTRY_BYTES = 8 * 1_024 * 1_024;
 
 /** The text of a manifest in pieces; their bytes are counted before the first is sent. */
-export async function manifestPieces(manifest: Manifest): Promise<Uint8Array[]> {
+async function manifestPieces(manifest: Manifest): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = [];
   const encoder = new TextEncoder();
   const head = JSON.stringify({ id: manifest.id, version: manifest.version }).slice(0, -1);
@@ -33,6 +33,23 @@ export async function manifestPieces(manifest: Manifest): Promise<Uint8Array[]> 
   }());
   pieces.push(encoder.encode(`${text}]}}`));
   return pieces;
+}
+
+/** The text of manifests that are being sent: made once for all who ask at the same time. */
+export class SharedPieces {
+  readonly #inUse = new Map<Manifest, { readonly pieces: Promise<Uint8Array[]>; users: number }>();
+
+  /** Lends the pieces of a manifest; they are let go with their last user. */
+  async lend(manifest: Manifest, use: (pieces: Uint8Array[]) => Promise<void>): Promise<void> {
+    const lent = this.#inUse.get(manifest) ?? { pieces: manifestPieces(manifest), users: 0 };
+    this.#inUse.set(manifest, lent);
+    lent.users++;
+    try {
+      await use(await lent.pieces);
+    } finally {
+      if (--lent.users === 0) this.#inUse.delete(manifest);
+    }
+  }
 }
 
 /** Sends pieces as one message. */

@@ -46,7 +46,10 @@ export class Sharing implements Service {
     const rates = { total: () => limits().downloadTotal, perPeer: () => limits().downloadPerPeer };
     this.#client = new PeerClient({
       ...{ streams, clock, downloads: new RateLimits(clock, rates) },
-      onBytes: (peerId, count) => this.#fetches.received(peerId, count),
+      onBytes: (peerId, count) => {
+        if (count > 0) this.peers.heard(peerId);
+        this.#fetches.received(peerId, count);
+      },
     }, init);
     this.#server = new PeerServer({
       ...{ streams, files, items: this.#served() },
@@ -113,7 +116,9 @@ export class Sharing implements Service {
   /** Peers' newest items and our own, also those that only exist here. */
   async items(): Promise<ListedItem[]> {
     const { local, blocked, resumption } = this.#open();
+    const waiting = resumption.waiting().map(({ want }) => want.id);
     return await mergeItems({
+      busy: [...this.#gate.list().map(({ id }) => id), ...waiting],
       local: local.list(),
       remote: this.peers.all(),
       catalog: this.#components.catalog,

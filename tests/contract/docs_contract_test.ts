@@ -156,6 +156,12 @@ Deno.test("the project says its version and licence once, and the same everywher
   assert.match(readText("LICENSE-MIT"), /Permission is hereby granted, free of charge/);
 });
 
+Deno.test("NOTICE says what was taken of other p2pds: facts, no code", () => {
+  assert.match(readText("NOTICE"), /p2pd[\s\S]*Only facts[\s\S]*no code of go-libp2p-daemon/);
+  const known = /github\.com\/(libp2p|learning-at-home)\/(go|js)-libp2p-daemon/;
+  for (const { path, text } of filesBelow("src")) assert.doesNotMatch(text, known, path);
+});
+
 Deno.test("the tree has what it was given", () => {
   const paths = ["main.ts", "src", "proto/almena/daemon/v1/service.proto", "installers", "tests"];
   const platforms = ["macos", "debian", "windows"].map((name) => `installers/${name}`);

@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { isPrepared } from "../support/foreign_peers.ts";
 import { GO_P2PD } from "../support/go_p2pd.ts";
-import { PYTHON_P2PCLIENT } from "../support/interop/clients.ts";
+import { HIVEMIND, PYTHON_P2PCLIENT } from "../support/interop/clients.ts";
 import { runMatrix } from "../support/interop/matrix.ts";
 import { testNeeding } from "../support/needs.ts";
 import { P2pd } from "../support/p2pd_process.ts";
 
-const needs = [GO_P2PD, PYTHON_P2PCLIENT].map((program) => ({
+const needs = [GO_P2PD, PYTHON_P2PCLIENT, HIVEMIND].map((program) => ({
   name: program.name,
   isMet: isPrepared(program),
 }));
@@ -28,13 +28,17 @@ testNeeding(needs, "README's p2pd program runs as written", async () => {
   assert.match(printed, new RegExp(`${p2pd.peerId}[\\s\\S]*b'my-value'`));
 });
 
-testNeeding(needs, "p2pd serves p2pclient, daemon-client and P2PClient, every verb", async () => {
-  const matrix = await runMatrix();
-  assert.equal(Object.keys(matrix).length, 4);
-  for (const [client, outcomes] of Object.entries(matrix)) {
-    assert.ok(Object.keys(outcomes).length >= 12, client);
-    for (const [verb, outcome] of Object.entries(outcomes)) {
-      assert.equal(outcome, "ok", `${client}: ${verb}`);
+testNeeding(
+  needs,
+  "p2pd serves p2pclient, hivemind, daemon-client and P2PClient, every verb",
+  async () => {
+    const matrix = await runMatrix();
+    assert.equal(Object.keys(matrix).length, 5);
+    for (const [client, outcomes] of Object.entries(matrix)) {
+      assert.ok(Object.keys(outcomes).length >= 12, client);
+      for (const [verb, outcome] of Object.entries(outcomes)) {
+        assert.equal(outcome, "ok", `${client}: ${verb}`);
+      }
     }
-  }
-});
+  },
+);

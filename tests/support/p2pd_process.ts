@@ -83,14 +83,24 @@ export class P2pd implements AsyncDisposable {
     );
   }
 
-  /** Sends bytes and gives the messages that come back until the end, or so many of them. */
-  async raw(bytes: Uint8Array, count = 1, timeoutMs = 5_000): Promise<Uint8Array[] | "closed"> {
+  /**
+   * Sends bytes and gives the messages that come back until the end, or so many of them.
+   *
+   * @param isLast Whether nothing more is sent, which the other side is told.
+   */
+  async raw(
+    bytes: Uint8Array,
+    count = 1,
+    timeoutMs = 5_000,
+    isLast = false,
+  ): Promise<Uint8Array[] | "closed"> {
     const connection = await this.#dial();
     const reader = new FrameReader(1 << 26);
     const found: Uint8Array[] = [];
     const timer = setTimeout(() => connection.close(), timeoutMs);
     try {
       await connection.write(bytes);
+      if (isLast) await connection.closeWrite();
       const buffer = new Uint8Array(65_536);
       while (found.length < count) {
         const size = await connection.read(buffer);
@@ -128,7 +138,7 @@ export class P2pd implements AsyncDisposable {
     await Deno.remove(this.folder, { recursive: true });
   }
 
-  async #dial(): Promise<Deno.Conn> {
+  async #dial(): Promise<Deno.TcpConn | Deno.UnixConn> {
     const [, family, host = "", , port] = this.listen.split("/");
     if (family !== "unix") return await Deno.connect({ hostname: host, port: Number(port) });
     return await Deno.connect({ transport: "unix", path: this.listen.slice("/unix".length) });

@@ -3,7 +3,7 @@
  *
  *     deno run -A tests/support/prepare_peers.ts [go] [grpc] [rust] [p2pd] [bench]
  *
- * `go` is the Go p2pd (Python's pip, seconds), `grpc` the gRPC clients of others (npm, Go, pip; a minute), `rust` the Rust peer (cargo, minutes from nothing), `p2pd` the Python client of p2pd (pip, seconds), `bench` what only
+ * `go` is the Go p2pd (Python's pip, seconds), `grpc` the gRPC clients of others (npm, Go, pip; a minute), `rust` the Rust peer (cargo, minutes from nothing), `p2pd` the Python clients of p2pd (pip, seconds), `bench` what only
  * benchmarks need (cargo and Go); without a word everything. What cannot be had is named, and the exit code is 1.
  */
 import process from "node:process";
@@ -12,14 +12,15 @@ import { GHZ } from "../bench/ghz.ts";
 import type { ForeignProgram } from "./foreign_peers.ts";
 import { GO_P2PD } from "./go_p2pd.ts";
 import { BUF, GRPCURL, PYTHON_GRPC } from "./grpc_tools.ts";
-import { PYTHON_P2PCLIENT } from "./interop/clients.ts";
+import { HIVEMIND, PYTHON_P2PCLIENT } from "./interop/clients.ts";
+import { MINIUPNPD } from "./miniupnpd.ts";
 import { RUST_DAEMON, RUST_PEER } from "./rust_peers.ts";
 
 const GROUPS: Readonly<Record<string, readonly ForeignProgram[]>> = {
   go: [GO_P2PD],
   grpc: [BUF, GRPCURL, PYTHON_GRPC],
   rust: [RUST_PEER],
-  p2pd: [PYTHON_P2PCLIENT],
+  p2pd: [PYTHON_P2PCLIENT, HIVEMIND, MINIUPNPD],
   bench: [RUST_DAEMON, GHZ],
 };
 

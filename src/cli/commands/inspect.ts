@@ -38,7 +38,10 @@ function statusText({ paint }: CommandContext, state: Status, network: Network):
     facts([
       ["peer id", state.peer_id],
       ...(state.instance ? [["instance", state.instance] as const] : []),
-      ["peers", `${network.connected_peers} connected, ${network.peers} seen`],
+      ["peers", peersText(network)],
+      ...network.relay_addresses.map((address, at) =>
+        [at === 0 ? "by relay" : "", address] as const
+      ),
       ["gRPC", state.grpc_addrs.join("  ")],
       ["REST", `http://${state.rest_addr}/status`],
       ...state.p2p_addrs.map((address, at) => [at === 0 ? "swarm" : "", address] as const),
@@ -52,6 +55,11 @@ function statusText({ paint }: CommandContext, state: Status, network: Network):
   ].join("\n");
 }
 
+function peersText({ connected_peers, relayed_peers, peers }: Network): string {
+  const relayed = relayed_peers > 0 ? ` (${relayed_peers} by relay)` : "";
+  return `${connected_peers} connected${relayed}, ${peers} seen`;
+}
+
 /** `almenad peers`. */
 export async function peers(context: CommandContext, options: CommandOptions): Promise<number> {
   const input = options["connected"] ? { connected: true } : {};
@@ -59,7 +67,7 @@ export async function peers(context: CommandContext, options: CommandOptions): P
   print(context, answer, () => {
     const rows = answer.peers.map((peer) => [
       peer.peer_id,
-      peer.is_self ? "this one" : peer.is_connected ? "connected" : "not connected",
+      stateText(peer),
       peer.is_internal ? "local" : "internet",
       peer.geo?.country_code ?? "",
       peer.addresses.join(" "),
@@ -67,6 +75,12 @@ export async function peers(context: CommandContext, options: CommandOptions): P
     return table(["PEER ID", "STATE", "NETWORK", "COUNTRY", "ADDRESSES"], rows, context.paint);
   });
   return EXIT.ok;
+}
+
+function stateText(peer: OutputOf<"query", "network.peers">["peers"][number]): string {
+  if (peer.is_self) return "this one";
+  if (!peer.is_connected) return "not connected";
+  return peer.connection === "relayed" ? "by relay" : "connected";
 }
 
 /** `almenad ping [peer]`: without a peer it is the daemon itself that is asked. */

@@ -7,6 +7,9 @@ import { base32 } from "multiformats/bases/base32";
 import type { CID } from "multiformats/cid";
 import { Buffer } from "node:buffer";
 import { DaemonError, logger, messageOf } from "../../core/mod.ts";
+import { type DhtNetwork, KeptStreams } from "./kept_streams.ts";
+import { LookupEnd } from "./lookup_end.ts";
+import { type PeerTeller, tellNews } from "./peer_news.ts";
 import {
   ipnsRules,
   MAX_VALUE_BYTES,
@@ -67,6 +70,9 @@ export class Dht {
     // The library copies the rules it is given by name; names without one are found behind them.
     Object.setPrototypeOf(dht.validators, openValidators());
     Object.setPrototypeOf(dht.selectors, openSelectors(this.#times));
+    const { network } = dht as KadDHT & { network: DhtNetwork & PeerTeller };
+    new KeptStreams(network);
+    tellNews(network, () => this.#components.node().peerId.toString());
     this.#dht = dht;
     return dht;
   };
@@ -81,7 +87,11 @@ export class Dht {
   /** The best value of a key. */
   async getValue(key: Uint8Array, signal: AbortSignal): Promise<Uint8Array | undefined> {
     let best: Uint8Array | undefined;
-    for await (const value of this.searchValue(key, signal)) best = value;
+    const isFinal = namespaceOf(key) === "pk"; // the key tells the only value there can be
+    for await (const value of this.searchValue(key, signal)) {
+      best = value;
+      if (isFinal) break;
+    }
     return best;
   }
 
@@ -102,15 +112,20 @@ export class Dht {
     let best = local?.value;
     if (best) yield best;
     const found: Uint8Array[] = best ? [best] : [];
-    const events = this.#kad.get(stored, { signal });
-    for await (const { record } of this.#responses(events, signal)) {
-      if (!record) continue;
-      this.#times.set(record.value, record.timeReceived);
-      found.push(record.value);
-      const value = found[await this.#select(stored, found)];
-      if (!value || (best && Buffer.compare(value, best) === 0)) continue;
-      best = value;
-      yield value;
+    const end = new LookupEnd(stored);
+    end.dropped(this.#components.node().peerId);
+    for await (const event of this.#events(this.#kad.get(stored, { signal }), signal)) {
+      if (event.name === "QUERY_ERROR") end.dropped(event.from);
+      if (event.name !== "PEER_RESPONSE") continue;
+      const isEnough = end.answered(event.from, event.closer);
+      const { record } = event;
+      if (record) {
+        this.#times.set(record.value, record.timeReceived);
+        found.push(record.value);
+        const value = found[await this.#select(stored, found)];
+        if (value && !(best && Buffer.compare(value, best) === 0)) yield best = value;
+      }
+      if (isEnough && best) return; // what is not found is looked for everywhere
     }
   }
 
@@ -211,12 +226,6 @@ export class Dht {
     const name = base32.baseEncode(cid.multihash.bytes);
     const self = this.#components.node().peerId.toString();
     return await this.#components.datastore.has(new Key(`/dht/provider/${name}/${self}`));
-  }
-
-  async *#responses(events: AsyncIterable<QueryEvent>, signal: AbortSignal) {
-    for await (const event of this.#events(events, signal)) {
-      if (event.name === "PEER_RESPONSE") yield event;
-    }
   }
 
   // Peers that fail are part of every search; what was found before counts.

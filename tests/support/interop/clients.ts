@@ -1,7 +1,7 @@
 /** Clients of others against a p2pd, verb by verb: "ok", or what went wrong. */
 import { createClient } from "@libp2p/daemon-client";
 import { publicKeyToProtobuf } from "@libp2p/crypto/keys";
-import type { Ed25519PeerId, PeerId } from "@libp2p/interface";
+import type { Ed25519PeerId, PeerId, Stream } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { CID } from "multiformats/cid";
@@ -9,8 +9,20 @@ import { sha256 } from "multiformats/hashes/sha2";
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { withDeadline } from "../../../src/core/mod.ts";
-import { cacheFolder, type ForeignProgram, runCommand } from "../foreign_peers.ts";
+import { encodeControlAddress } from "../../../src/p2pd/wire/control_address.ts";
+import {
+  RemoveStreamHandlerRequest,
+  REQUEST,
+  Request,
+  RESPONSE,
+  Response,
+} from "../../../src/p2pd/wire/messages.ts";
+import { almenadCommand } from "../daemon.ts";
+import { cacheFolder, type ForeignProgram, isPrepared, runCommand } from "../foreign_peers.ts";
+import { GO_P2PD } from "../go_p2pd.ts";
+import { Persistent } from "../p2pd_persistent.ts";
 import type { P2pd } from "../p2pd_process.ts";
+import { waitFor } from "../wait.ts";
 
 /** A protocol that every peer answers with what it was sent, 32 bytes at a time. */
 const PING = "/ipfs/ping/1.0.0";
@@ -26,11 +38,39 @@ export const PYTHON_P2PCLIENT: ForeignProgram = {
   name: "PyPI p2pclient",
   path: join(VENV, "bin", "python"),
   async prepare() {
+    if (isPrepared(PYTHON_P2PCLIENT)) return undefined;
     const made = await runCommand("python3", ["-m", "venv", VENV]);
     if (!made.ok) return `python3 -m venv failed: ${made.reason}`;
     const install = ["install", "--quiet", "p2pclient==0.3.0"];
     const { ok, reason } = await runCommand(join(VENV, "bin", "pip"), install);
     return ok ? undefined : `pip install failed: ${reason}`;
+  },
+};
+
+const HIVEMIND_VENV = join(cacheFolder(), "hivemind-1.1.12");
+/** What hivemind's parts for the network import; torch is none of it. */
+const HIVEMIND_NEEDS = [
+  ...["base58", "cryptography", "idna", "msgpack", "netaddr", "protobuf>=5.29", "py-cid"],
+  ...["py-multihash", "pydantic>=2", "sortedcontainers", "uvloop", "varint"],
+];
+
+/** hivemind's own P2P and DHTNode, in a folder of its own. */
+export const HIVEMIND: ForeignProgram = {
+  name: "hivemind P2P",
+  path: join(HIVEMIND_VENV, "bin", "python"),
+  async prepare() {
+    if (isPrepared(HIVEMIND)) return undefined;
+    const pip = join(HIVEMIND_VENV, "bin", "pip");
+    const commands: [string, string[]][] = [
+      ["python3", ["-m", "venv", HIVEMIND_VENV]],
+      [pip, ["install", "--quiet", ...HIVEMIND_NEEDS]],
+      [pip, ["install", "--quiet", "--no-deps", "hivemind==1.1.12"]],
+    ];
+    for (const [command, args] of commands) {
+      const { ok, reason } = await runCommand(command, args);
+      if (!ok) return `${args.slice(0, 2).join(" ")} failed: ${reason}`;
+    }
+    return undefined;
   },
 };
 
@@ -40,10 +80,27 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 export async function pythonClient(p2pd: P2pd, other: P2pd): Promise<Outcomes> {
   const script = join(import.meta.dirname ?? ".", "p2pclient_verbs.py");
   const listen = `/unix${p2pd.folder}/python.sock`;
-  const output = await new Deno.Command(PYTHON_P2PCLIENT.path, {
-    args: [script, p2pd.listen, listen, other.peerId, other.info.addrs[0] ?? ""],
+  const args = [script, p2pd.listen, listen, other.peerId, other.info.addrs[0] ?? ""];
+  return await outcomesOf(PYTHON_P2PCLIENT, args);
+}
+
+/** hivemind starts two daemons itself: ours, and the other one it is joined with. */
+export async function hivemindClient(other: "almenad" | "go"): Promise<Outcomes> {
+  const folder = await Deno.makeTempDir({ prefix: "p2pd-" });
+  const ours = join(folder, "p2pd");
+  const words = [...almenadCommand(), "p2pd"].map((word) => `'${word}'`);
+  await Deno.writeTextFile(ours, `#!/bin/sh\nexec ${words.join(" ")} "$@"\n`, { mode: 0o755 });
+  const script = join(import.meta.dirname ?? ".", "hivemind_verbs.py");
+  const found = await outcomesOf(HIVEMIND, [script, ours, other === "go" ? GO_P2PD.path : ours]);
+  await Deno.remove(folder, { recursive: true });
+  return found;
+}
+
+async function outcomesOf(python: ForeignProgram, args: string[]): Promise<Outcomes> {
+  const output = await new Deno.Command(python.path, {
+    args,
     stdin: "null",
-    signal: AbortSignal.timeout(60_000),
+    signal: AbortSignal.timeout(120_000),
   }).output();
   const line = new TextDecoder().decode(output.stdout).trim().split("\n").at(-1) ?? "";
   if (line.startsWith("{")) return JSON.parse(line) as Outcomes;
@@ -87,7 +144,10 @@ export async function javascriptClient(p2pd: P2pd, other: P2pd): Promise<Outcome
       }
       stream.abort(new TypeError("done"));
     },
-    STREAM_HANDLER: () => client.registerStreamHandler("/js/1", () => Promise.resolve()),
+    STREAM_HANDLER: async () => {
+      await client.registerStreamHandler("/js/1", async (stream: Stream) => await stream.close());
+      await opened(other, p2pd, "/js/1");
+    },
     "DHT FIND_PEER": async () => check((await client.dht.findPeer(peer)).id.equals(peer)),
     "DHT PUT_VALUE": () => client.dht.put(bytes("/js/key"), bytes("value")),
     "DHT GET_VALUE": async () =>
@@ -99,10 +159,12 @@ export async function javascriptClient(p2pd: P2pd, other: P2pd): Promise<Outcome
       }
       check(false);
     },
-    "DHT GET_CLOSEST_PEERS": async () => {
-      for await (const _peer of client.dht.getClosestPeers(bytes("key"))) return;
-      check(false);
-    },
+    // A peer is in the routing table once it has been asked what it speaks.
+    "DHT GET_CLOSEST_PEERS": () =>
+      waitFor("close peers", async () => {
+        for await (const _peer of client.dht.getClosestPeers(bytes("key"))) return true;
+        return false;
+      }),
     PUBSUB: async () => {
       const subscription = await client.pubsub.subscribe("js");
       check((await client.pubsub.getTopics()).includes("js"));
@@ -135,8 +197,17 @@ export async function ownClient(p2pd: P2pd, other: P2pd): Promise<Outcomes> {
         break;
       }
     },
-    STREAM_HANDLER: () => client.registerStreamHandler(["/own/1"], ({ socket }) => socket.end()),
+    STREAM_HANDLER: async () => {
+      await client.registerStreamHandler(["/own/1"], ({ socket }) => void socket.end());
+      await opened(other, p2pd, "/own/1");
+    },
+    REMOVE_STREAM_HANDLER: () => removeHandler(p2pd),
     "CONNMANAGER tag": () => client.tagPeer(other.peerId, "t", 5),
+    "CONNMANAGER untag": async () => {
+      const connManager = { type: 1, peer: idOf(other), tag: "t" };
+      const [answer] = await asked(p2pd, { type: REQUEST.connManager, connManager });
+      check(answer?.type === RESPONSE.ok);
+    },
     "CONNMANAGER trim": () => client.trim(),
     "DHT FIND_PEER": () => client.dhtFindPeer(other.peerId, 5),
     "DHT PUT_VALUE": () => client.dhtPutValue(key, value, 5),
@@ -146,15 +217,83 @@ export async function ownClient(p2pd: P2pd, other: P2pd): Promise<Outcomes> {
     "DHT FIND_PROVIDERS": async () => check((await client.dhtFindProviders(cid, 1, 5)).length > 0),
     "DHT GET_CLOSEST_PEERS": () => client.dhtClosestPeers(bytes("key"), 5),
     "DHT GET_PUBLIC_KEY": () => client.dhtGetPublicKey(other.peerId, 5),
-    PUBSUB: async () => {
-      const messages = await client.pubsubSubscribe("own");
-      check((await client.pubsubTopics()).includes("own"));
-      await client.pubsubPublish("own", bytes("data"));
-      for await (const _message of messages) return;
+    "DHT FIND_PEERS_CONNECTED_TO_PEER": async () => {
+      const dht = { type: 1, peer: idOf(other) };
+      const [answer] = await asked(p2pd, { type: REQUEST.dht, dht });
+      check(answer?.error?.msg === "not supported");
     },
+    PUBSUB: () => pubsub(p2pd, other),
+    "PERSISTENT unary calls out": () => unary(p2pd, other),
+    "PERSISTENT unary calls in": () => unary(other, p2pd),
     DISCONNECT: () => client.disconnect(other.peerId),
   });
 }
+
+const idOf = ({ peerId }: P2pd) => peerIdFromString(peerId).toMultihash().bytes;
+
+/** A stream that the handler of a program takes and ends. */
+async function opened(from: P2pd, to: P2pd, protocol: string): Promise<void> {
+  const { socket } = await from.client.streamOpen(to.peerId, [protocol], 10);
+  socket.resume();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.once("end", resolve);
+  await promise;
+  socket.end();
+}
+
+async function asked(p2pd: P2pd, request: Parameters<typeof Request.encode>[0]) {
+  const frames = await p2pd.raw(Request.encode(request));
+  return frames === "closed" ? [] : frames.map((frame) => Response.decode(frame));
+}
+
+async function removeHandler(p2pd: P2pd): Promise<void> {
+  const handler = { addr: encodeControlAddress({ path: "/tmp/none.sock" }), proto: ["/own/2"] };
+  const request = { type: REQUEST.streamHandler, streamHandler: { ...handler, balanced: false } };
+  check((await asked(p2pd, request))[0]?.type === RESPONSE.ok);
+  // Behind the length that stands alone, as the field has one of its own.
+  const body9 = RemoveStreamHandlerRequest.encode(handler).subarray(1);
+  const remove = { type: REQUEST.removeStreamHandler, body9 };
+  check((await asked(p2pd, remove))[0]?.type === RESPONSE.ok);
+  check(/does not exist/.test((await asked(p2pd, remove))[0]?.error?.msg ?? ""));
+}
+
+/** A message of each of two daemons, at both. */
+async function pubsub(p2pd: P2pd, other: P2pd): Promise<void> {
+  const both = [p2pd, other];
+  const subscribed = await Promise.all(both.map(({ client }) => client.pubsubSubscribe("own")));
+  const iterators = subscribed.map((messages) => messages[Symbol.asyncIterator]());
+  for (const [one, peer] of [both, both.toReversed()] as [P2pd, P2pd][]) {
+    check((await one.client.pubsubTopics()).includes("own"));
+    await waitFor(
+      "the other subscriber",
+      async () => (await one.client.pubsubPeers("own")).includes(peer.peerId),
+    );
+    await one.client.pubsubPublish("own", bytes(one.peerId));
+    for (const iterator of iterators) {
+      const { value } = await iterator.next();
+      check(new TextDecoder().decode(value?.data) === one.peerId);
+    }
+  }
+  await Promise.all(iterators.map((iterator) => iterator.return?.()));
+}
+
+/** A program of one daemon calls a program of another. */
+async function unary(from: P2pd, to: P2pd): Promise<void> {
+  const server = await Persistent.open(to);
+  const proto = `/own/unary/${from.kind}`;
+  server.onCall = ({ callId, requestHandling }) => {
+    if (!requestHandling) return;
+    void server.send({ callId, unaryResponse: { response: requestHandling.data } });
+  };
+  check(!(await server.ask({ addUnaryHandler: { proto, balanced: false } })).daemonError);
+  const caller = await Persistent.open(from);
+  const answer = await caller.ask({ callUnary: { peer: idOf(to), proto, data: PAYLOAD } });
+  check(Buffer.compare(answer.callUnaryResponse?.response ?? PAYLOAD.slice(1), PAYLOAD) === 0);
+  OPEN.push(server, caller);
+}
+
+/** The Go daemon ends with the last of its persistent connections, so they stay. */
+const OPEN: Persistent[] = [];
 
 const OPEN_RECORD = { key: bytes("/own/key"), value: bytes("value") };
 

@@ -7,6 +7,8 @@ import { isPrepared } from "../foreign_peers.ts";
 import { GO_P2PD } from "../go_p2pd.ts";
 import { P2pd } from "../p2pd_process.ts";
 import {
+  HIVEMIND,
+  hivemindClient,
   javascriptClient,
   type Outcomes,
   ownClient,
@@ -33,6 +35,9 @@ export async function runMatrix(): Promise<Matrix> {
   await column("P2PClient → almenad", (ours, other) => ownClient(ours, other));
   await column("npm @libp2p/daemon-client 10.0.16 → almenad", javascriptClient);
   if (isPrepared(PYTHON_P2PCLIENT)) await column("PyPI p2pclient 0.3.0 → almenad", pythonClient);
+  if (isPrepared(HIVEMIND)) {
+    matrix["hivemind 1.1.12 P2P → almenad"] = await hivemindClient(peerKind);
+  }
   if (peerKind === "go") {
     await column("P2PClient → Go p2pd", (ours, go) => ownClient(go, ours));
   }
@@ -61,6 +66,11 @@ export function matrixText(matrix: Matrix): string {
     "`hivemind==1.1.12`) as its peer; the last column drives that Go p2pd with almenad as the peer.",
     "A dash: the client has no such call. STREAM_OPEN speaks ping, since this Go p2pd has no echo; the",
     "Go column stores a /pk/ record, since it refuses the open key that the other columns store.",
+    "`out` is what programs of the daemon ask of the peer's programs, `in` the other way round.",
+    "",
+    "hivemind starts almenad as its p2pd, as it would the one that it ships. Its package imports torch;",
+    "its parts for the network (P2P, DHTNode) do not use it and run here without. The Go client library",
+    "`p2pclient` takes no part: the Go module proxy refuses its module (`403 Forbidden`, 2026-11-21).",
     "",
     `| verb | ${columns.join(" | ")} |`,
     `|---|${columns.map(() => "---|").join("")}`,

@@ -40,6 +40,7 @@ Deno.test("resolveConfig() without any source gives the documented defaults", ()
     dht: "off",
     pubsub: false,
     relay: false,
+    relays: "",
     log: "info",
     allow_remote: false,
     private: false,

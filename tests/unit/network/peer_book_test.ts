@@ -321,3 +321,20 @@ Deno.test("PeerBook counts connections right whatever happens in whatever order"
     assert.equal(book.get(SELF), undefined);
   }));
 });
+
+Deno.test("PeerBook tells who is reached over a relay alone, and learns no host from that", () => {
+  const { book } = newBook();
+  const relayed = "/ip4/203.0.113.9/tcp/4001/p2p/relay/p2p-circuit";
+  book.connectionOpened("far", relayed);
+  assert.equal(book.get("far")?.isRelayed, true);
+  assert.equal(book.knowsHost("203.0.113.9"), false);
+  book.connectionOpened("far", "/ip4/198.51.100.3/tcp/4001");
+  assert.equal(book.get("far")?.isRelayed, undefined);
+  book.connectionClosed("far", relayed);
+  assert.equal(book.get("far")?.isRelayed, undefined);
+  book.connectionOpened("far", relayed);
+  book.connectionClosed("far", "/ip4/198.51.100.3/tcp/4001");
+  assert.equal(book.get("far")?.isRelayed, true);
+  book.connectionClosed("far", relayed);
+  assert.equal(book.get("far")?.isRelayed, undefined);
+});
