@@ -13,7 +13,7 @@ const PLACE_MS = 20_000;
 
 const addressOf = (relay: P2pd) => `${relay.info.addrs[0]}/p2p/${relay.peerId}`;
 
-async function relayWith(flags: readonly string[] = [], hostAddrs?: string): Promise<P2pd> {
+async function relayWith(flags: readonly string[], hostAddrs?: string): Promise<P2pd> {
   return await P2pd.start("almenad", {
     flags: ["-forceReachabilityPublic", ...flags],
     ...hostAddrs ? { hostAddrs } : {},
@@ -75,7 +75,7 @@ function openFiles({ process }: P2pd): number {
 Deno.test("p2pd relay: killed in mid-stream, another takes its place, and it again later", async () => {
   const key = join(await Deno.makeTempDir(), "relay.key");
   await using first = await relayWith([`-id=${key}`]);
-  await using second = await relayWith();
+  await using second = await relayWith([]);
   await using target = await hidden([first, second]);
   await using caller = await P2pd.start("almenad", { flags: ["-dhtClient"] });
   await placeAt(target, first);
@@ -107,7 +107,7 @@ Deno.test("p2pd relay: places, circuits, bytes and time are bounded as its flags
     ...["-relayMaxReservations=1", "-relayMaxCircuits=1"],
     ...["-relayDataLimit=262144", "-relayTimeLimit=3s"],
   ]);
-  await using spare = await relayWith();
+  await using spare = await relayWith([]);
   await using caller = await P2pd.start("almenad");
   {
     await using holder = await hidden([relay]);

@@ -75,6 +75,17 @@ Deno.test("getItem() begins, follows to the end and says so", async () => {
   assert.deepEqual(out, ['"film" is here and installed']);
 });
 
+Deno.test("getItem() gives programs a line for each state, the end last", async () => {
+  const states = [
+    { id: "film", status: "Waiting", activity: "downloading", reason: "nobody has it" },
+    { id: "film", status: "Running", activity: "downloading", done_bytes: 1, total_bytes: 2 },
+    { id: "film", status: "Completed", activity: "installing" },
+  ];
+  const { context, out } = fake({}, states, "json");
+  assert.equal(await commands.getItem(context, ["film"], {}), 0);
+  assert.deepEqual(out.map((line) => JSON.parse(line)), states);
+});
+
 Deno.test("getItem() with --no-wait only begins", async () => {
   const { context, asked } = fake({});
   assert.equal(await commands.getItem(context, ["film"], { wait: false, install: false }), 0);
