@@ -9,7 +9,7 @@
  */
 import { build, type Plugin } from "esbuild";
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, rm } from "node:fs/promises";
+import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
 import { basename, join } from "node:path";
 import process from "node:process";
@@ -17,6 +17,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DaemonError } from "../src/core/mod.ts";
 import { ASSET_FILES, assetSource } from "../src/system/mod.ts";
+import { bundlePage } from "../src/system/page_bundle.ts";
 import { directImports } from "./direct_imports.ts";
 import { ownPackageFile } from "./own_package_file.ts";
 
@@ -72,6 +73,9 @@ export async function compile(init: CompileInit = {}): Promise<string> {
   await bundleProgram(join(ROOT, init.entry ?? "main.ts"), folder);
   for (const [name, source] of Object.entries(ASSET_FILES)) {
     await copyFile(assetSource(source), join(folder, "assets", name));
+  }
+  for (const [name, bytes] of await bundlePage()) {
+    await writeFile(join(folder, "assets", name), bytes);
   }
   const output = init.output ?? join(ROOT, "dist", executableName(init.target));
   runCompiler(folder, bundle, output, init.target);

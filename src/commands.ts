@@ -18,17 +18,22 @@ import {
 import { Client } from "./client/mod.ts";
 import { DaemonError, type DataDirs } from "./core/mod.ts";
 import { flagWords, ownProgram } from "./own_command.ts";
+import type { CompiledCode } from "./system/compiled_code.ts";
 import { versionInfo } from "./system/version.ts";
 
 /** The actions behind the command line. Parts that a command does not need are never loaded. */
-export function createActions(output: Output): CliActions {
+export function createActions(output: Output, compiledCode: CompiledCode): CliActions {
   const daemon = () => import("./daemon_commands.ts");
-  const running = () => import("./run_daemon.ts");
+  const running = () => {
+    compiledCode.keep();
+    return import("./run_daemon.ts");
+  };
   return {
     version: (format) => Promise.resolve(printVersion(output, format)),
     run: async (flags) => await (await running()).runDaemon(output, flags, {}),
     runAsService: async (flags) => await (await running()).runAsService(output, flags),
     p2pd: async (args) => {
+      compiledCode.keep();
       const { runP2pd } = await import("./p2pd_command.ts");
       return await runP2pd(args, output);
     },
@@ -38,12 +43,16 @@ export function createActions(output: Output): CliActions {
     service: async (verb, flags, options) =>
       await (await daemon()).serviceCommand(output, verb, flags, options),
     libraryCli: async (options) => await (await import("./library_cli.ts")).runLibraryCli(options),
-    client: async (call, flags) => await runClient(output, call, flags),
-    operation: async (words, flags) => await runOperation(output, words, flags),
+    client: async (call, flags) => await runClient({ output, compiledCode }, call, flags),
+    operation: async (words, flags) => await runOperation({ output, compiledCode }, words, flags),
     complete: async (words, program) => {
       const { complete, sourcesOf } = await import("./cli/commands/completions.ts");
       const flags: GlobalFlags = { format: "human", dev: false };
-      const text = await complete(program, words, sourcesOf(createContext(output, flags)));
+      const text = await complete(
+        program,
+        words,
+        sourcesOf(createContext({ output, compiledCode }, flags)),
+      );
       if (text) output.out(text);
       return EXIT.ok;
     },
@@ -61,25 +70,35 @@ function versionFacts() {
   return { version, commit, build_time: buildTime, runtime };
 }
 
-async function runClient(output: Output, call: ClientCall, flags: GlobalFlags): Promise<number> {
+/** What every command of the client gets. */
+interface Surroundings {
+  readonly output: Output;
+  readonly compiledCode: CompiledCode;
+}
+
+async function runClient(
+  surroundings: Surroundings,
+  call: ClientCall,
+  flags: GlobalFlags,
+): Promise<number> {
   endWithReader();
-  return await runClientCommand(createContext(output, flags), call);
+  return await runClientCommand(createContext(surroundings, flags), call);
 }
 
 // `almenad network peers` means the operation `network.peers`, if there is one.
 async function runOperation(
-  output: Output,
+  surroundings: Surroundings,
   [noun = "", verb = "", ...args]: readonly string[],
   flags: GlobalFlags,
 ): Promise<number | undefined> {
   const name = `${noun}.${verb}`;
   if (!/^\w+\.\w+$/.test(name)) return undefined;
   const { isOperation } = await import("./cli/commands/call.ts");
-  if (!await isOperation(createContext(output, flags), name)) return undefined;
-  return await runClient(output, { name: "call", args: [name, ...args], options: {} }, flags);
+  if (!await isOperation(createContext(surroundings, flags), name)) return undefined;
+  return await runClient(surroundings, { name: "call", args: [name, ...args], options: {} }, flags);
 }
 
-function createContext(output: Output, flags: GlobalFlags): CommandContext {
+function createContext(surroundings: Surroundings, flags: GlobalFlags): CommandContext {
   const client = new Client({
     instance: flags.instance,
     dataDir: flags.dataDir,
@@ -91,13 +110,13 @@ function createContext(output: Output, flags: GlobalFlags): CommandContext {
   if (!dirs) throw new DaemonError("internal", "Cannot find the data folder of the daemon");
   const terminal = processTerminal();
   return {
-    ...{ client, dirs, flags, output, terminal },
+    ...{ client, dirs, flags, output: surroundings.output, terminal },
     paint: paintFor(terminal),
-    machine: machineParts(),
+    machine: machineParts(surroundings),
     interrupted,
     forInstance: (name) => {
       const { instance: _, ...rest } = flags;
-      return createContext(output, name ? { ...rest, instance: name } : rest);
+      return createContext(surroundings, name ? { ...rest, instance: name } : rest);
     },
   };
 }
@@ -111,7 +130,7 @@ function interrupted(): AbortSignal {
   return end.signal;
 }
 
-function machineParts(): MachineParts {
+function machineParts({ compiledCode }: Surroundings): MachineParts {
   const program = ownProgram();
   return {
     program,
@@ -119,12 +138,16 @@ function machineParts(): MachineParts {
     readPid: async (dirs) => (await import("./system/data_lock.ts")).readPid(dirs),
     listInstances: async (root) =>
       await (await import("./system/instances.ts")).listInstances(root),
-    startInBackground: (flags: GlobalFlags, dirs: DataDirs) =>
-      startInBackground(
+    startInBackground: async (flags: GlobalFlags, dirs: DataDirs) => {
+      await compiledCode.end();
+      return startInBackground(
         [...program, ...flagWords(flags), ...(flags.dev ? ["--dev"] : []), "run"],
         dirs,
         flags.dev ? { cwd: process.cwd() } : {}, // its data are in the working folder
-      ),
+      );
+    },
+    settings: async (flags) => await (await import("./daemon_commands.ts")).settings(flags),
+    openInBrowser: async (url) => await (await import("./system/browser.ts")).openInBrowser(url),
     wantedAddresses: async (flags) =>
       await (await import("./daemon_commands.ts")).wantedAddresses(flags),
     operations: async () => {

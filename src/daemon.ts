@@ -1,10 +1,13 @@
 /** The composition root: configuration in, ordered services out. */
+import { PageSessions } from "./api/mod.ts";
 import { join } from "node:path";
 import process from "node:process";
 import {
   addGauges,
+  announcer,
   assembleDoors,
   assembleOutside,
+  connectionCaps,
   type Counted,
   type Doors,
   droppedCounts,
@@ -24,6 +27,7 @@ import {
   OperationRegistry,
   type Service,
   systemClock,
+  systemRandom,
   WarmUp,
 } from "./core/mod.ts";
 import { createShelf } from "./library/mod.ts";
@@ -33,21 +37,16 @@ import type { Sharing } from "./sharing/mod.ts";
 import {
   type AdminToken,
   configureLogging,
-  type ConnectionCaps,
   DailyLogFile,
   DataLock,
-  DEFAULT_CAPS,
   endLogging,
-  fitCaps,
   ListenerWatchdog,
   listInstances,
   loadAdminToken,
   LogHub,
   makeFolders,
   OnlineGeolocation,
-  openFileLimit,
   runCommand,
-  runtimeWarning,
   SdNotifier,
   StartMemory,
   systemInfo,
@@ -91,6 +90,9 @@ export interface AssembledDaemon {
   /** Applies another configuration to everything but the listeners. */
   reload(config: ResolvedConfig): void;
 }
+
+/** Doors that must be open before the daemon counts as ready. */
+const DOORS = ["grpc", "rest", "control"];
 
 const log = logger("core");
 
@@ -187,8 +189,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const { identity, adminToken, hub, p2pd } = secured;
   const caps = connectionCaps();
   const metrics = new Metrics();
-  const doorNames = ["grpc", "rest", "control"];
-  const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...doorNames]);
+  const health = new Health(["identity", ...isNetworked ? ["swarm"] : [], ...DOORS]);
   health.serving("identity");
   const events = new EventBus(() => identity.peerId);
   const geolocation = new OnlineGeolocation(
@@ -203,10 +204,12 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
   const subscriptions = new Subscriptions({ events, logs: hub });
   const shelf = createShelf({ clock: systemClock, events }, dirs);
   const state = describeDaemon(options, identity, () => counted);
+  const sessions = new PageSessions({ clock: systemClock, random: systemRandom });
   const { libraries, jobs, fileCopy } = shelf;
   const components: Components = {
     ...{ daemon: state, health, geolocation, systemInfo, events, subscriptions },
     ...{ ...networkUses(network), libraries, jobs, fileCopy, sharing, plugins },
+    ...{ traffic: network.monitor, linkReports: network.reports, pageCodes: sessions },
     ...{ invitations: outside.invitations, forwards: outside.forwards },
     instances: () => listInstances(dirs.root),
     listOperations: () => registry.list(),
@@ -215,12 +218,9 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     onCall: metrics.onCall,
   });
   const doors: Doors = assembleDoors({
-    ...{ registry, health, metrics, config, caps, adminToken, shutDown },
+    ...{ registry, health, metrics, config, caps, adminToken, sessions, shutDown },
     version: state.version.version,
-    control: {
-      place: controlPlaces(options.controlSocket ?? dirs.controlSocket),
-      ownsFolder: options.controlSocket === undefined,
-    },
+    control: controlOf(options),
   });
   const counted: Counted = { network, doors, subscriptions, plugins };
   addGauges(metrics, state, counted);
@@ -238,6 +238,13 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     ],
     ...{ state, health, library: { sharing, events, links: network.links } },
     reload: outside.reload,
+  };
+}
+
+function controlOf({ controlSocket, dirs }: DaemonOptions) {
+  return {
+    place: controlPlaces(controlSocket ?? dirs.controlSocket),
+    ownsFolder: controlSocket === undefined,
   };
 }
 
@@ -259,36 +266,5 @@ function describeDaemon(
     p2pAddresses: () => parts().network.swarm.listenAddresses(),
     uptimeMs: () => performance.now(),
     counters: () => droppedCounts(parts()),
-  };
-}
-
-function connectionCaps(): ConnectionCaps {
-  const limit = openFileLimit();
-  const caps = fitCaps(DEFAULT_CAPS, limit);
-  if (caps !== DEFAULT_CAPS) {
-    log.warn(
-      "Few open files are allowed, so fewer connections are; raise the limit with ulimit -n",
-      { limit, caps },
-    );
-  }
-  return caps;
-}
-
-function announcer(events: EventBus, state: DaemonState): Service {
-  return {
-    name: "announcer",
-    start: () => {
-      const { version } = state.version;
-      const warning = runtimeWarning(state.version.runtime);
-      if (warning) log.warn(warning);
-      log.info("Daemon is ready", { version, peerId: state.peerId, pid: state.pid });
-      events.publish("core.started", { version, peerId: state.peerId });
-      return Promise.resolve();
-    },
-    stop: () => {
-      log.info("Daemon stops");
-      events.publish("core.stopping", {});
-      return Promise.resolve();
-    },
   };
 }

@@ -9,7 +9,7 @@ import {
   type ServiceFlags,
   type WantedAddress,
 } from "./cli/mod.ts";
-import { parseHostPort, resolveConfig } from "./config/mod.ts";
+import { parseHostPort, resolveConfig, type ResolvedConfig } from "./config/mod.ts";
 import { DaemonError } from "./core/mod.ts";
 import { loadConfig, readIfThere } from "./load_config.ts";
 import { flagWords, ownProgram } from "./own_command.ts";
@@ -24,6 +24,11 @@ export async function showConfig(
   const { config } = await loadConfig(flags);
   output.out(configText(config, { origin, format: flags.format }));
   return EXIT.ok;
+}
+
+/** The configuration in force, and where each value comes from. */
+export async function settings(flags: GlobalFlags): Promise<ResolvedConfig> {
+  return (await loadConfig(flags)).config;
 }
 
 /** Where gRPC and REST listen by configuration; for those who look for what is in the way. */

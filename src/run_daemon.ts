@@ -38,6 +38,7 @@ export async function runDaemon(
     reload: async () => daemon?.reload((await loadConfig(flags)).config),
     onReady: async () => {
       const needsPrograms = config.config.library.unpackers.length > 0;
+      await pagePrepared();
       await dropPermissions(needsPrograms || (daemon?.supervisor.needsPrograms ?? false));
       init.onReady?.();
     },
@@ -59,6 +60,12 @@ async function dropPermissions(needsPrograms: boolean): Promise<void> {
   if (process.platform === "win32") return;
   await Deno.permissions.revoke({ name: "ffi" });
   if (!needsPrograms) await Deno.permissions.revoke({ name: "run" });
+}
+
+// Where esbuild is missing, all but the page works, and the page says so.
+async function pagePrepared(): Promise<void> {
+  const { preparePage } = await import("./system/assets.ts");
+  await preparePage().catch((error) => log.warn("Page cannot be served", { error }));
 }
 
 // Nothing a stranger sends may end the process: what slipped past every guard is logged.

@@ -17,7 +17,14 @@ export const register = ({ registerPlugin }) =>
       init(daemon) {
         const { file = "joins.log" } = daemon.config();
         events = daemon.bus().subscribe("*");
+        const present = daemon.peers().filter(({ isConnected }) => isConnected);
         daemon.background("write lines", async () => {
+          for (const { peerId } of present) { // who came before this plugin began
+            await appendFile(
+              String(file),
+              `${new Date().toISOString()} peer.connected ${peerId}\n`,
+            );
+          }
           for await (const { time, topic, payload } of events ?? []) {
             if (!TOPICS.has(topic)) continue;
             await appendFile(String(file), `${time} ${topic} ${payload.peerId}\n`);

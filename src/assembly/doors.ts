@@ -2,7 +2,9 @@ import {
   ControlServer,
   GraphqlDoor,
   GrpcServer,
+  HttpAccess,
   MAX_HTTP_STREAMS,
+  type PageSessions,
   RestServer,
   StreamPlaces,
 } from "../api/mod.ts";
@@ -28,6 +30,7 @@ export interface DoorsInput {
   readonly caps: ConnectionCaps;
   readonly version: string;
   readonly adminToken: AdminToken;
+  readonly sessions: PageSessions;
   readonly control: {
     readonly place: ControlPlace;
     /** Whether the socket's folder is ours alone. */
@@ -65,18 +68,22 @@ export function assembleDoors(input: DoorsInput): Doors {
 }
 
 function createRest(input: DoorsInput): RestServer<Components> {
-  const { registry, health, adminToken } = input;
+  const { registry, health, adminToken, sessions } = input;
   const { config, origins } = input.config;
   // Streams may take half of the connections, so that calls always find one.
   const streams = new StreamPlaces(Math.min(MAX_HTTP_STREAMS, Math.ceil(input.caps.rest / 2)));
-  const graphql = new GraphqlDoor({ registry, adminToken, streams, readAsset });
-  return new RestServer(
+  const access: HttpAccess = new HttpAccess({
+    ...{ adminToken, sessions },
+    port: () => rest.endpoints()[0]?.port ?? 0,
+  });
+  const graphql = new GraphqlDoor({ registry, access, streams, readAsset });
+  const rest: RestServer<Components> = new RestServer(
     {
       registry,
       health,
       readAsset,
       metrics: input.metrics,
-      adminToken,
+      ...{ access, sessions },
       streams,
       graphql: (request) => graphql.answer(request),
     },
@@ -88,6 +95,7 @@ function createRest(input: DoorsInput): RestServer<Components> {
       version: input.version,
     },
   );
+  return rest;
 }
 
 // The default also binds IPv4 loopback, because known clients dial either (contract 1.2).

@@ -13,8 +13,12 @@ import {
   GeoExchange,
   type Identity,
   isLan,
+  LinkHistory,
+  LinkMonitor,
+  LinkReports,
   Links,
   MdnsDiscovery,
+  notedDials,
   parseBootstrapPeers,
   PeerBook,
   PeerCountries,
@@ -60,6 +64,9 @@ export interface NetworkParts {
   readonly peers: PeerBook;
   readonly swarm: Swarm;
   readonly links: Links;
+  /** What goes through the links, and why there are none. */
+  readonly monitor: LinkMonitor;
+  readonly reports: LinkReports;
   readonly streams: PeerStreams;
   readonly mdns: MdnsDiscovery;
   readonly services: readonly Service[];
@@ -77,12 +84,19 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     { events: input.events, isLan, monotonic: () => systemClock.monotonic() },
     { selfId: input.identity.peerId },
   );
+  const history = new LinkHistory({ clock: systemClock });
+  const dials = notedDials({
+    history,
+    swarm: () => swarm,
+    addressesOf: (peerId) => peers.get(peerId)?.addresses ?? [],
+  });
   const dialer = new Dialer({
     clock: systemClock,
     random: systemRandom,
     selfId: () => input.identity.peerId,
     isConnected: (peerId) => peers.isConnected(peerId),
-    dial: (peerId, addresses, signal) => swarm.dial(peerId, addresses, signal),
+    dial: (peerId, addresses, signal) => dials.dial(peerId, addresses, signal),
+    onHeld: (peerId, isHeld) => history.note(peerId, { kind: isHeld ? "held" : "released" }),
   }, { bootstrapPeers: parseBootstrapPeers(config.bootstrap_peers) });
   const stack = input.p2pd?.createStack(input, () => swarm);
   const swarm = createSwarm(input, peers, dialer, stack);
@@ -93,6 +107,7 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     onGeo: (peerId, geo) => peers.geoReceived(peerId, geo),
     parseGeo: (json): PeerGeo => GeolocationJson().parse(json),
   }, { isSharing: config.geolocation.share });
+  const monitor = createMonitor(input, swarm, history);
   const ready: Service = {
     name: "swarm-health",
     start: () => Promise.resolve(input.health.serving("swarm")),
@@ -102,11 +117,13 @@ export function assembleNetwork(input: NetworkInput): NetworkParts {
     peers,
     swarm,
     streams: new (input.isNetworked ? PeerStreams : OfflineStreams)({ swarm, dialer, peers }),
-    links: new Links({ swarm, dialer, peers }, { selfId: input.identity.peerId }),
-    mdns: createDiscovery(input, { peers, dialer, swarm }),
+    links: new Links({ swarm: dials, dialer, peers }, { selfId: input.identity.peerId }),
+    monitor,
+    reports: new LinkReports({ history, dialer, peers }),
+    mdns: createDiscovery(input, { peers, dialer, swarm, history }),
     stack,
     p2pd: outer?.p2pd,
-    services: [...outer?.services ?? [swarm], geoExchange, dialer, ready],
+    services: [...outer?.services ?? [swarm], monitor, geoExchange, dialer, ready],
     reload(next: Config): void {
       dialer.setBootstrapPeers(parseBootstrapPeers(next.bootstrap_peers));
       geoExchange.setSharing(next.geolocation.share);
@@ -161,9 +178,29 @@ function createSwarm(
   });
 }
 
+function createMonitor(
+  { isNetworked }: NetworkInput,
+  swarm: Swarm,
+  history: LinkHistory,
+): LinkMonitor {
+  return new LinkMonitor({
+    clock: systemClock,
+    node: () => isNetworked ? swarm.node : undefined,
+    onOpened: ({ peerId, address, isOurs }) =>
+      history.note(peerId, { kind: "connected", addresses: [address], isOurs }),
+    onEnded: ({ peerId, address, end: { isLocal: isOurs, error } }) =>
+      history.note(peerId, { kind: "disconnected", addresses: [address], isOurs, error }),
+  });
+}
+
 function createDiscovery(
   input: NetworkInput,
-  { peers, dialer, swarm }: { peers: PeerBook; dialer: Dialer; swarm: Swarm },
+  { peers, dialer, swarm, history }: {
+    peers: PeerBook;
+    dialer: Dialer;
+    swarm: Swarm;
+    history: LinkHistory;
+  },
 ): MdnsDiscovery {
   return new MdnsDiscovery({
     clock: systemClock,
@@ -172,12 +209,14 @@ function createDiscovery(
     ownAddresses: () => swarm.listenAddresses(),
     isKnown: (peerId) => peers.hasConnected(peerId),
     onDiscovered: ({ peerId, addresses }) => {
+      if (!dialer.isAnnounced(peerId)) history.note(peerId, { kind: "heard", addresses });
       peers.mdnsDiscovered(peerId, addresses);
       dialer.announced(peerId, addresses);
     },
     onExpired: ({ peerId }) => {
       peers.mdnsExpired(peerId);
       dialer.silent(peerId);
+      history.note(peerId, { kind: "silent" });
       guard("check whether a silent peer is there", () => swarm.checkPresence(peerId));
     },
   });

@@ -45,7 +45,7 @@ export function assembleOutside(input: OutsideInput): OutsideParts {
     sharing: library.sharing,
     services: input.isNetworked
       ? [...network.services, ...plugins.services, ...library.services, forwards]
-      : [...plugins.services, ...library.services, forwards],
+      : [network.monitor, ...plugins.services, ...library.services, forwards],
     reload(next) {
       network.reload(next);
       plugins.reload(next);

@@ -147,12 +147,13 @@ function bootstrap(swarm: Swarm, flags: Flags): Service {
   };
 }
 
-function report({ node }: Swarm, { dht }: P2pdStack): string[] {
+function report({ node }: Swarm, { dht, reachability }: P2pdStack): string[] {
   const connections = node.getConnections().map(({ remotePeer, remoteAddr, streams, limits }) =>
     `  ${remotePeer} ${remoteAddr} streams=${streams.length}${limits ? " relayed" : ""}`
   );
   return [
     `routing table: ${dht ? `${dht.size} peers` : "off"}`,
+    `reachability: ${reachability?.state ?? "unknown"}`,
     `connections: ${connections.length}`,
     ...connections,
   ];

@@ -5,6 +5,7 @@ import type { Dht, Pubsub, Reachability, RelayPlaces, SqliteDatastore } from "..
 import {
   drained,
   MAX_WRITE_BYTES,
+  QuickStreams,
   type Swarm,
   type SwarmExtras,
   widenWindow,
@@ -25,6 +26,8 @@ const MAX_STREAMS = 1_024 + 64;
 const KEPT_PEERS = 8_192;
 /** How often a lost place at a relay is asked for anew. */
 const RELAY_INTERVAL_MS = 5_000;
+/** The same after a peer has left. */
+const RELAY_SOON_MS = 250;
 /** How far a peer may send ahead of a program that reads. */
 const WINDOW_BYTES = 1024 * 1024;
 const ECHO_PROTOCOL = "/echo/1.0.0";
@@ -50,6 +53,7 @@ export class P2pdStack implements Service {
   #guests: (() => string[] | undefined) | undefined;
   #datastore: SqliteDatastore | undefined;
   #timer: Timer | undefined;
+  #soon: Timer | undefined;
 
   constructor(components: P2pdStackComponents, flags: Flags) {
     this.#components = components;
@@ -61,6 +65,7 @@ export class P2pdStack implements Service {
       widen: (stream: Stream) => widenWindow(stream, WINDOW_BYTES),
     };
     const handlers = new StreamHandlers({ node, writing });
+    const quick = new QuickStreams({ node });
     const isTaken = (protocol: string) => handlers.protocols.includes(protocol);
     const maxBytes = flags.persistentConnMaxMsgSize;
     this.#tags = new PeerTags({ node }, {
@@ -71,6 +76,7 @@ export class P2pdStack implements Service {
     });
     this.#parts = {
       ...{ writing, handlers, maxBytes, tags: this.#tags },
+      openStream: (connection, protocols, options) => quick.open(connection, protocols, options),
       unary: new UnaryHandlers({ node, writing, isTaken }, { maxBytes }),
       dial: (peerId, addresses, signal) => components.swarm().dial(peerId, addresses, signal),
       disconnect: (peerId, signal) => components.swarm().disconnect(peerId, signal),
@@ -119,16 +125,21 @@ export class P2pdStack implements Service {
       await import("../network/extras.ts");
     const node = () => this.#components.swarm().node;
     if (flags.relay) this.#relays = new RelayPlaces({ node });
-    this.#reachability = new Reachability();
+    const reachability = new Reachability();
+    this.#reachability = reachability;
     this.#guests = () => reservationsOf(node().services);
     const reach = await reachParts({
       usesRelays: flags.relay,
       isRelay: flags.relay && flags.relayService,
-      checksReachability: flags.autonat,
+      checksOthers: flags.autonat,
+      onReached: (isReached) => reachability.answered(isReached),
       mapsPort: flags.natPortMap,
-      maxReservations: flags.relayMaxReservations,
-      dataLimit: flags.relayDataLimit,
-      timeLimitMs: flags.relayTimeLimit,
+      limits: {
+        maxReservations: flags.relayMaxReservations,
+        maxCircuits: flags.relayMaxCircuits,
+        dataLimit: flags.relayDataLimit,
+        timeLimitMs: flags.relayTimeLimit,
+      },
     });
     const services: Record<string, unknown> = { ...reach.services };
     const mode = dhtMode(flags);
@@ -147,7 +158,7 @@ export class P2pdStack implements Service {
       this.#pubsub = pubsub;
     }
     return {
-      transports: reach.transports,
+      ...reach,
       services: services as NonNullable<SwarmExtras["services"]>,
       datastore,
       announce: listOf(flags.announceAddrs),
@@ -159,17 +170,22 @@ export class P2pdStack implements Service {
   async start(): Promise<void> {
     this.#tags.watch();
     if (this.#flags.echo) await this.#serveEcho();
-    this.#reachability?.watch(this.#components.swarm().node);
     const relays = this.#relays;
     if (!relays) return;
     relays.want(this.#wantedRelays());
     const ask = () => guard("ask relays for a place", () => relays.keep());
     ask();
     this.#timer = systemClock.every(RELAY_INTERVAL_MS, ask);
+    // It may have been the relay; by then libp2p has taken note of that, too.
+    this.#components.swarm().node.addEventListener("peer:disconnect", () => {
+      this.#soon?.cancel();
+      this.#soon = systemClock.after(RELAY_SOON_MS, ask);
+    });
   }
 
   stop(): Promise<void> {
     this.#timer?.cancel();
+    this.#soon?.cancel();
     return Promise.resolve();
   }
 

@@ -52,6 +52,10 @@ const COMMANDS: Readonly<Record<Exclude<ClientCommandName, "complete">, Run>> = 
     await (await import("./commands/copy.ts")).copyFiles(context, args, options),
   completions: async (context, { args }) =>
     await (await import("./commands/completions.ts")).completions(context, args),
+  dashboard: async (context, { options }) =>
+    await (await import("./commands/dashboard.ts")).dashboard(context, options),
+  bugreport: async (context, { options }) =>
+    await (await import("./commands/bugreport.ts")).bugreport(context, options),
   ...PLUGIN_COMMANDS,
   ...REACH_COMMANDS,
   doctor: async (context) => await (await import("./doctor/mod.ts")).doctor(context),

@@ -82,7 +82,20 @@ const COMMANDS: Readonly<Partial<Record<ClientCommandName, Declaration>>> = {
       ...logFilters(),
     ],
   },
+  dashboard: {
+    usage: "dashboard",
+    description: "open the daemon's page in the browser; prints its address, which works once",
+    options: [option("--no-open", "only print the address")],
+  },
   doctor: { usage: "doctor", description: "look for what is wrong, and say what to do" },
+  bugreport: {
+    usage: "bugreport",
+    description: "write an archive for whoever is to help, without secrets, peer ids or addresses",
+    options: [
+      option("-o, --output <file>", "where; else almenad-bugreport-<time>.tar.gz in this folder"),
+      option("-n, --lines <n>", "so many lines of the log (2000)"),
+    ],
+  },
 };
 
 /** Adds all of them. */

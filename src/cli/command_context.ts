@@ -37,6 +37,8 @@ export type ClientCommandName =
   | "instances start"
   | "instances stop"
   | "doctor"
+  | "dashboard"
+  | "bugreport"
   | "completions"
   | "complete"
   | PluginCommandName
@@ -95,13 +97,21 @@ export interface MachineParts {
   isLocked(dirs: DataDirs): Promise<boolean>;
   readPid(dirs: DataDirs): Promise<number | undefined>;
   listInstances(root: string): Promise<readonly KnownInstance[]>;
-  startInBackground(flags: GlobalFlags, dirs: DataDirs): StartedDaemon;
+  startInBackground(flags: GlobalFlags, dirs: DataDirs): Promise<StartedDaemon>;
   /**
    * Where the daemon listens by its configuration.
    *
    * @throws {DaemonError} if that is not valid.
    */
   wantedAddresses(flags: GlobalFlags): Promise<readonly WantedAddress[]>;
+  /**
+   * The configuration, and where each value comes from.
+   *
+   * @throws {DaemonError} if it is not valid.
+   */
+  settings(flags: GlobalFlags): Promise<{ config: unknown; origins: unknown }>;
+  /** Whether a browser took the address; never rejects. */
+  openInBrowser(url: string): Promise<boolean>;
   /** Kind, name, summary and positional fields of every operation that is built in. */
   operations(): Promise<readonly KnownOperation[]>;
 }

@@ -171,6 +171,7 @@ export function readyText(state: ReadyState, format: OutputFormat): string {
     `  peer id  ${facts.peer_id}`,
     `  gRPC     ${facts.grpc_addrs.join("  ")}`,
     `  REST     http://${facts.rest_addr}/status  http://${facts.rest_addr}/swagger-ui/`,
+    `  page     http://${facts.rest_addr}/  (almenad dashboard opens it)`,
     ...facts.p2p_addrs.map((address, index) =>
       `  ${index === 0 ? "peers  " : "       "}  ${address}`
     ),

@@ -26,6 +26,16 @@ const GROUPS: Readonly<Record<string, [description: string, ...Declaration[]]>> 
     },
     { usage: "approve <peer>", description: "trust a peer that asked" },
     { usage: "reject <peer> [reason]", description: "decline a peer that asked" },
+    {
+      usage: "ignore <peer>",
+      description: "put its request aside for good, without an answer",
+      operation: "trust.ignore",
+    },
+    {
+      usage: "later <peer> [hours]",
+      description: "put its request aside for some hours (24)",
+      operation: "trust.later",
+    },
     { usage: "revoke <peer>", description: "take trust back, and cut every link to the peer" },
     {
       usage: "wait <peer>",
@@ -72,6 +82,11 @@ const GROUPS: Readonly<Record<string, [description: string, ...Declaration[]]>> 
       operation: "policy.cycle",
     },
     {
+      usage: "shadow [network]",
+      description: "what policies in shadow mode would have denied",
+      operation: "policy.shadow",
+    },
+    {
       usage: "peers [network]",
       description: "the members a policy is about, oldest first",
       operation: "policy.peers",
@@ -86,6 +101,11 @@ const GROUPS: Readonly<Record<string, [description: string, ...Declaration[]]>> 
       options: [option("--off", "to none")],
     },
     { usage: "stats", description: "the same as show" },
+    {
+      usage: "test",
+      description: "send one event there now, and tell what came of it",
+      operation: "webhook.test",
+    },
   ],
   plugins: [
     "what extends this daemon",

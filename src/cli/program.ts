@@ -80,10 +80,11 @@ export async function runCli(
   // Flags of another syntax, which the parser below would take for its own.
   if (args[0] === "p2pd") return await actions.p2pd(args.slice(1));
   let code: number = EXIT.ok;
-  const program = createProgram(actions, output, (outcome) => code = outcome);
   const format = formatOf(args);
   try {
-    await program.parseAsync(withItemVersion(args), { from: "user" });
+    const words = withItemVersion(args);
+    const program = createProgram(actions, output, (outcome) => code = outcome, words);
+    await program.parseAsync(words, { from: "user" });
     return code;
   } catch (failure) {
     if (failure instanceof VersionRequest) return await actions.version(format);
@@ -110,10 +111,16 @@ function formatOf(args: readonly string[]): OutputFormat {
   return (at >= 0 && args[at + 1] === "json") || args.includes("--format=json") ? "json" : "human";
 }
 
-function createProgram(
+/**
+ * The command line: every command with its arguments, options and what it does.
+ *
+ * @param finish Told the exit code of the command that ran.
+ */
+export function createProgram(
   actions: CliActions,
   output: Output,
   finish: (code: number) => void,
+  args?: readonly string[],
 ): Command {
   const program = new Command("almenad");
   program
@@ -150,15 +157,14 @@ function createProgram(
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })
     .addHelpText("after", HELP);
+  if (args && isPlainRun(program, args)) {
+    return program.action(async () => finish(await actions.run(program.opts())));
+  }
   addRunCommands(program, actions, finish);
   addLibraryHarness(program, actions, finish);
   addConfigCommands(program, actions, finish);
   addServiceCommands(program, actions, finish);
-  addClientCommands(program, async (name, args, options) => {
-    if (name === "start" && options["foreground"]) finish(await actions.run(program.opts()));
-    else if (name === "complete") finish(await actions.complete(args, program));
-    else finish(await actions.client({ name, args, options }, program.opts()));
-  });
+  addClients(program, actions, finish);
   // Last, because commands inherit what is set before they are added.
   program.allowExcessArguments().helpCommand(true).action(async () => {
     if (program.args.length === 0) return finish(await actions.run(program.opts()));
@@ -168,9 +174,23 @@ function createProgram(
   return program;
 }
 
+// Flags alone run the daemon, which then starts without the making of some fifty commands.
+function isPlainRun(program: Command, args: readonly string[]): boolean {
+  const { operands, unknown } = program.parseOptions([...args]);
+  return operands.length === 0 && unknown.length === 0;
+}
+
 // Commander guesses what a wrong command was meant to be only where no command is also an action.
 function refuseCommand(program: Command): never {
   return (program as unknown as { unknownCommand(): never }).unknownCommand();
+}
+
+function addClients(program: Command, actions: CliActions, finish: (code: number) => void) {
+  addClientCommands(program, async (name, args, options) => {
+    if (name === "start" && options["foreground"]) finish(await actions.run(program.opts()));
+    else if (name === "complete") finish(await actions.complete(args, program));
+    else finish(await actions.client({ name, args, options }, program.opts()));
+  });
 }
 
 function addRunCommands(program: Command, actions: CliActions, finish: (code: number) => void) {
@@ -221,7 +241,8 @@ function addServiceCommands(program: Command, actions: CliActions, finish: (code
   }
 }
 
-const HELP = `
+/** What stands below the help of the program itself. */
+export const HELP = `
 Examples:
   almenad                                   run the daemon in the foreground
   almenad --dev                             the same, with debug logging and data in ./workspace
@@ -231,7 +252,8 @@ Examples:
   almenad network peers --format json       the same operation, as a command
   almenad daemon install                    start with this user's session, from now on
   almenad config show --origin              every setting and where it comes from
+  almenad dashboard                         the daemon's page in the browser, signed in
 
 Environment: GRPC_ADDR, REST_ADDR, P2P_LISTEN, BOOTSTRAP_PEERS, RUST_LOG; ALMENAD_DATA_DIR with --dev
 Exit codes: 0 ok, 1 failed, 2 usage, 3 already running, 4 not running, 5 permission,
-            6 damaged identity or configuration, 70 internal`;
+            6 damaged identity or configuration, 70 internal, 130 ended by Ctrl-C`;

@@ -208,8 +208,9 @@ function fromEnvironment(env: ConfigSources["env"]): Record<string, unknown> {
 }
 
 function checkPart(values: Record<string, unknown>, source: string): void {
-  if (Object.keys(values).length === 0) return;
-  const checked = ConfigSchema.partial().safeParse(values);
+  const given = Object.keys(values).map((field) => [field, true]);
+  if (given.length === 0) return;
+  const checked = ConfigSchema.pick(Object.fromEntries(given)).safeParse(values);
   if (checked.success) return;
   const [issue] = checked.error.issues;
   const field = issue?.path.join(".") ?? "";

@@ -28,7 +28,7 @@ export type ErrorCode = (typeof ERROR_CODES)[number];
 
 /** What could not be done, and why, with the value; the message ends without a period. */
 export class DaemonError extends Error {
-  override readonly name = "DaemonError";
+  override readonly name: string = "DaemonError";
 
   /**
    * @param code The class of failure; doors translate it to their own status.

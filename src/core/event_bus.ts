@@ -119,6 +119,8 @@ export function topicMatches(pattern: string, topic: string): boolean {
   return topic === pattern;
 }
 
+/** Events that could not be published are told of at most so often. */
+const REFUSAL_INTERVAL_MS = 10_000;
 const OPEN_TOPIC = /^[a-z0-9_-]{1,64}(\.[a-z0-9_-]{1,64}){0,8}$/;
 
 /** Hands facts to whoever asked for them; never waits for a reader and never throws. */
@@ -126,6 +128,8 @@ export class EventBus {
   readonly #listeners = new Set<(event: BusEvent) => void>();
   readonly #nodeId: () => string;
   readonly #recent: Recent<BusEvent>;
+  #refusedAt = -Infinity;
+  #refusedCount = 0;
 
   /**
    * @param nodeId The peer id that events carry; empty before the identity is known.
@@ -163,8 +167,17 @@ export class EventBus {
       if (!OPEN_TOPIC.test(topic)) throw new TypeError("the topic is no lower-case dotted name");
       this.publish(topic as Topic, deepFreeze(structuredClone(payload)) as never);
     } catch (error) {
-      log.warn("Event of a plugin goes nowhere", { topic: String(topic).slice(0, 200), error });
+      this.#refused(String(topic).slice(0, 200), error);
     }
+  }
+
+  // A plugin that does so in a loop must not wash everything else out of the log.
+  #refused(topic: string, error: unknown): void {
+    this.#refusedCount++;
+    const now = systemClock.monotonic();
+    if (now - this.#refusedAt < REFUSAL_INTERVAL_MS) return;
+    this.#refusedAt = now;
+    log.warn("Event of a plugin goes nowhere", { topic, error, soFar: this.#refusedCount });
   }
 
   /** Receives what is published from now on, in order. */

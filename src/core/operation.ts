@@ -25,6 +25,8 @@ export interface OperationBase<Input extends z.ZodType, Output extends z.ZodType
   readonly rpc?: string;
   /** Further REST paths that answer the same, such as `/status`. */
   readonly aliases?: readonly string[];
+  /** Refused to a page in a browser, which holds less than its owner's rights. @default {false} */
+  readonly isOwnersAlone?: boolean;
   /** Fields that a command line takes by position, in order; the last may be a list. */
   readonly positional?: readonly string[];
   readonly input: Input;

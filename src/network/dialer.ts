@@ -39,6 +39,8 @@ export interface DialerComponents {
   random: Random;
   selfId(): string;
   isConnected(peerId: string): boolean;
+  /** Told when an operation begins, or ends, to keep a peer away. */
+  onHeld?(peerId: string, isHeld: boolean): void;
   /** Connects, or throws. */
   dial(peerId: string, addresses: readonly string[], signal: AbortSignal): Promise<void>;
 }
@@ -52,6 +54,8 @@ interface Target {
   failures: number;
   isDialling: boolean;
   timer: Timer | undefined;
+  /** When the timer rings, monotonic. */
+  dueAt: number;
   /** Ends the dial under way. */
   abort: AbortController | undefined;
 }
@@ -146,7 +150,7 @@ export class Dialer implements Service {
 
   /** Dials the peer no more, until {@link Dialer.release} or a restart (contract 1.4). */
   hold(peerId: string): void {
-    this.#held.delete(peerId);
+    if (!this.#held.delete(peerId)) this.#components.onHeld?.(peerId, true);
     this.#held.add(peerId);
     const target = this.#targets.get(peerId);
     target?.timer?.cancel();
@@ -159,6 +163,7 @@ export class Dialer implements Service {
   /** Ends {@link Dialer.hold}: the peer is dialled again like any other. */
   release(peerId: string): void {
     if (!this.#held.delete(peerId)) return;
+    this.#components.onHeld?.(peerId, false);
     const target = this.#targets.get(peerId);
     if (target && !this.#components.isConnected(peerId)) this.#schedule(target, 0);
   }
@@ -166,6 +171,20 @@ export class Dialer implements Service {
   /** Whether an operation keeps the peer away. */
   isHeld(peerId: string): boolean {
     return this.#held.has(peerId);
+  }
+
+  /** Whether mDNS hears the peer. */
+  isAnnounced(peerId: string): boolean {
+    return this.#targets.get(peerId)?.isAnnounced ?? false;
+  }
+
+  /** What becomes of a peer that is to be dialled; undefined if it is not. */
+  stateOf(peerId: string): { isDialling: boolean; nextTryInMs: number | undefined } | undefined {
+    const target = this.#targets.get(peerId);
+    if (!target) return undefined;
+    const left = target.dueAt - this.#components.clock.monotonic();
+    const nextTryInMs = target.timer && left >= 0 ? left : undefined;
+    return { isDialling: target.isDialling, nextTryInMs };
   }
 
   #dialBootstrap(): void {
@@ -189,6 +208,7 @@ export class Dialer implements Service {
       failures: 0,
       isDialling: false,
       timer: undefined,
+      dueAt: 0,
       abort: undefined,
     };
     this.#targets.set(peerId, target);
@@ -211,6 +231,7 @@ export class Dialer implements Service {
     if (this.#abort.signal.aborted || target.isDialling || this.#held.has(target.peerId)) return;
     target.timer?.cancel();
     const begin = () => guard("dial a peer", () => this.#begin(target));
+    target.dueAt = this.#components.clock.monotonic() + waitMs;
     target.timer = this.#components.clock.after(waitMs, begin);
   }
 

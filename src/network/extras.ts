@@ -4,4 +4,5 @@ export { SqliteDatastore } from "./dht/sqlite_datastore.ts";
 export { Pubsub } from "./pubsub.ts";
 export { Reachability } from "./reachability.ts";
 export { RelayPlaces } from "./relay_places.ts";
-export { reachParts, reservationsOf } from "./reach.ts";
+export { reachParts } from "./reach.ts";
+export { reservationsOf } from "./relay_server.ts";

@@ -23,7 +23,8 @@ export class PeerStream {
     this.#stream = stream;
     this.peerId = connection.remotePeer.toString();
     this.host = connection.remoteAddr.toString().split("/")[2] ?? "";
-    this.#isEnded = stream.readableEnded;
+    const hasEnded = stream.readableEnded;
+    this.#isEnded = hasEnded && stream.readBufferLength === 0;
     this.#isWhole = stream.status === "open" && stream.remoteWriteStatus === "closed";
     stream.addEventListener("remoteCloseWrite", () => this.#isWhole = true);
     stream.addEventListener("message", ({ data }) => this.#receive(data.subarray()));
@@ -34,6 +35,8 @@ export class PeerStream {
     stream.addEventListener("close", (event) => {
       if (event.error) this.#end(event.error);
     });
+    // Behind what came together with the answer about the protocol, which is told in a moment.
+    if (hasEnded) queueMicrotask(() => this.#end());
     if (stream.status === "aborted" || stream.status === "reset") this.#end(new TypeError("reset"));
   }
 

@@ -4,6 +4,7 @@ import { DaemonError, guard, messageOf } from "../core/mod.ts";
 import type { Dialer } from "./dialer.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { PeerStream } from "./peer_stream.ts";
+import { QuickStreams } from "./quick_streams.ts";
 import { MAX_STREAMS_PER_PROTOCOL } from "./streams.ts";
 import type { Swarm } from "./swarm.ts";
 
@@ -32,9 +33,11 @@ export interface StreamLimits {
 /** Streams of any protocol to any peer, for what stands above the network. */
 export class PeerStreams {
   readonly #components: PeerStreamsComponents;
+  readonly #quick: QuickStreams;
 
   constructor(components: PeerStreamsComponents) {
     this.#components = components;
+    this.#quick = new QuickStreams({ node: () => components.swarm.node });
   }
 
   /** Peers seen since start, without this daemon. */
@@ -133,7 +136,7 @@ export class PeerStreams {
     const connection = links.find((link) => !link.limits) ?? links[0];
     if (!connection) throw new DaemonError("unavailable", "there is no link");
     const maxOutboundStreams = limits.maxStreams ?? MAX_STREAMS_PER_PROTOCOL;
-    const stream = await connection.newStream(protocol, {
+    const stream = await this.#quick.open(connection, [protocol], {
       ...{ signal, maxOutboundStreams },
       runOnLimitedConnection: limits.overRelay ?? false,
     });

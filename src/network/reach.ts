@@ -1,11 +1,8 @@
 /** How a node behind a router is reached: relays, hole punching, reachability checks, UPnP. */
-import { autoNAT } from "@libp2p/autonat";
-import {
-  circuitRelayServer,
-  type CircuitRelayService,
-  circuitRelayTransport,
-} from "@libp2p/circuit-relay-v2";
-import { dcutr } from "@libp2p/dcutr";
+import { circuitRelayTransport } from "@libp2p/circuit-relay-v2";
+import { Autonat } from "./autonat.ts";
+import { HolePunch } from "./hole_punch.ts";
+import { type RelayLimits, relayServer } from "./relay_server.ts";
 import type { SwarmExtras } from "./swarm_extras.ts";
 
 /** What of it takes part. */
@@ -14,46 +11,39 @@ export interface ReachInit {
   usesRelays: boolean;
   /** Be a relay for others. */
   isRelay: boolean;
-  /** Ask other peers whether we can be reached, and answer them. */
-  checksReachability: boolean;
+  /** Answer other peers whether they can be reached. */
+  checksOthers: boolean;
+  /** Told what other peers answer us; they are not asked when absent. */
+  onReached?: (isReached: boolean) => void;
   /** Ask the router for a port. */
   mapsPort: boolean;
-  /** Reservations of a relay. */
-  maxReservations: number;
-  /** Bytes of a relayed connection, each way. */
-  dataLimit: number;
-  /** Longest relayed connection, in milliseconds. */
-  timeLimitMs: number;
+  /** As a relay. */
+  limits: RelayLimits;
 }
 
 /** The libp2p parts for it. */
 export async function reachParts(
   init: ReachInit,
-): Promise<Required<Pick<SwarmExtras, "services" | "transports">>> {
+): Promise<Pick<SwarmExtras, "dialFrom" | "gater" | "services" | "transports">> {
   const services: Record<string, unknown> = {};
-  if (init.usesRelays) services["dcutr"] = dcutr();
-  if (init.isRelay) {
-    services["relay"] = circuitRelayServer({
-      maxInboundHopStreams: 1_024,
-      maxOutboundHopStreams: 1_024,
-      maxOutboundStopStreams: 1_024,
-      reservations: {
-        maxReservations: init.maxReservations,
-        defaultDataLimit: BigInt(init.dataLimit),
-        defaultDurationLimit: init.timeLimitMs,
-      },
-    });
-  }
-  if (init.checksReachability) services["autoNAT"] = autoNAT();
+  const holePunch = init.usesRelays ? new HolePunch() : undefined;
+  if (holePunch) services["dcutr"] = holePunch.service();
+  const relay = init.isRelay ? relayServer(init.limits) : undefined;
+  if (relay) services["relay"] = relay.service;
+  const autonat = new Autonat({
+    isServer: init.checksOthers,
+    ...init.onReached ? { onAnswer: init.onReached } : {},
+  });
+  services["autoNAT"] = autonat.service();
   if (init.mapsPort) services["upnp"] = (await import("./upnp.ts")).mapPorts();
   return {
+    ...holePunch
+      ? {
+        dialFrom: (address) => autonat.isDialled(address) ? undefined : holePunch.dialFrom(address),
+      }
+      : {},
+    ...relay ? { gater: relay.gater } : {},
     transports: init.usesRelays ? [circuitRelayTransport()] : [],
     services: services as NonNullable<SwarmExtras["services"]>,
   };
-}
-
-/** Peers that hold a place at this relay; undefined when it is none. */
-export function reservationsOf(services: Record<string, unknown>): string[] | undefined {
-  const relay = services["relay"] as CircuitRelayService | undefined;
-  return relay && [...relay.reservations.keys()].map((peerId) => peerId.toString());
 }

@@ -1,37 +1,24 @@
-import type { Libp2p } from "@libp2p/interface";
-import type { Multiaddr } from "@multiformats/multiaddr";
-import { isPublic } from "./addresses.ts";
-
 /** Whether strangers on the internet can dial this daemon, as far as is known. */
 export type ReachabilityState = "public" | "private" | "unknown";
 
-/** libp2p's book of own addresses; no part of its public interface. */
-interface AddressManager {
-  getAddressesWithMetadata(): { multiaddr: Multiaddr; verified: boolean }[];
-  removeObservedAddr(address: Multiaddr, options?: object): void;
-}
+/** The latest answers decide, so that a changed network shows after a few. */
+const COUNTED_ANSWERS = 3;
 
 /** What other peers found out about our addresses. */
 export class Reachability {
-  #addresses: AddressManager | undefined;
-  #wasRefuted = false;
+  readonly #answers: boolean[] = [];
 
-  /** Takes note of what checks find from now on; they take back an address that nobody reaches. */
-  watch(node: Libp2p): void {
-    const { addressManager } =
-      (node as unknown as { components: { addressManager: AddressManager } }).components;
-    const remove = addressManager.removeObservedAddr.bind(addressManager);
-    addressManager.removeObservedAddr = (address, options) => {
-      this.#wasRefuted ||= isPublic(address.toString());
-      remove(address, options);
-    };
-    this.#addresses = addressManager;
+  /** A peer tried to reach us. */
+  answered(isReached: boolean): void {
+    this.#answers.push(isReached);
+    if (this.#answers.length > COUNTED_ANSWERS) this.#answers.shift();
   }
 
-  /** `public` by one address that is proved, `private` once a check has failed. */
+  /** What most of the last answers say; the newest where there are as many of both. */
   get state(): ReachabilityState {
-    const all = this.#addresses?.getAddressesWithMetadata() ?? [];
-    if (all.some((one) => one.verified && isPublic(one.multiaddr.toString()))) return "public";
-    return this.#wasRefuted ? "private" : "unknown";
+    if (this.#answers.length === 0) return "unknown";
+    const reached = this.#answers.filter(Boolean).length * 2;
+    if (reached === this.#answers.length) return this.#answers.at(-1) ? "public" : "private";
+    return reached > this.#answers.length ? "public" : "private";
   }
 }

@@ -58,19 +58,37 @@ export function readAll(
   stream: Stream,
   limits: { maxBytes: number; timeoutMs: number },
 ): Promise<Uint8Array> {
-  const read = async () => {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of stream) {
-      size += chunk.byteLength;
-      if (size > limits.maxBytes) {
-        throw new DaemonError("resource_exhausted", `The peer sent over ${limits.maxBytes} bytes`);
-      }
-      chunks.push(chunk.subarray());
-    }
-    return new Uint8Array(Buffer.concat(chunks));
-  };
-  return withDeadline(read(), limits.timeoutMs, "read the peer's answer");
+  return withDeadline(
+    received(stream, limits.maxBytes),
+    limits.timeoutMs,
+    "read the peer's answer",
+  );
+}
+
+// Not by iterating: that waits for ever for an end which came together with the negotiation.
+function received(stream: Stream, maxBytes: number): Promise<Uint8Array> {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const end = () => resolve(new Uint8Array(Buffer.concat(chunks)));
+  const hasEnded = stream.readableEnded;
+  stream.addEventListener("message", ({ data }) => {
+    size += data.byteLength;
+    if (size <= maxBytes) chunks.push(data.subarray());
+    else reject(new DaemonError("resource_exhausted", `The peer sent over ${maxBytes} bytes`));
+  });
+  stream.addEventListener("end", () => {
+    if (stream.status !== "reset" && stream.status !== "aborted") end();
+  });
+  stream.addEventListener("close", ({ error }) => {
+    if (error) reject(error);
+    else end();
+  });
+  if (stream.status === "reset" || stream.status === "aborted") {
+    reject(new DaemonError("aborted", "Cannot read from the peer: the stream broke"));
+  }
+  if (hasEnded) queueMicrotask(end); // behind what waits, which is told in a moment
+  return promise;
 }
 
 interface WindowedStream {

@@ -1,4 +1,3 @@
-import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
 import { type Connection, FaultTolerance, type Libp2p, type PrivateKey } from "@libp2p/interface";
@@ -7,15 +6,17 @@ import { type Ping, ping } from "@libp2p/ping";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
 import type { Server } from "node:net";
-import { type Clock, DaemonError, guard, logger, type Service } from "../core/mod.ts";
-import type { Timer } from "../core/mod.ts";
+import { type Clock, DaemonError, guard, logger, type Service, type Timer } from "../core/mod.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./listen_addresses.ts";
 import { muxerInit, type SwarmExtras } from "./swarm_extras.ts";
+import { confirmListenAddresses } from "./own_addresses.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { gateProtocols } from "./protocol_gate.ts";
 import { collectOwnProtocols } from "./own_entry.ts";
 import { rememberProtocols } from "./protocol_memory.ts";
+import { quietLog } from "./quiet_log.ts";
+import { secureChannel } from "./secure_channel.ts";
 import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
 /** A connection without a byte in either direction for so long is closed, contract 1.4. */
@@ -214,7 +215,8 @@ export class Swarm implements Service {
 
   #createNode(listen: string[]): Promise<Libp2p<{ ping: Ping }>> {
     const { metrics } = this.#components;
-    const { announce = [], datastore, maxStreams, services, transports = [] } = this.#extras;
+    const { announce = [], datastore, dialFrom, gater, maxStreams, services, transports = [] } =
+      this.#extras;
     return createLibp2p({
       start: false,
       privateKey: this.#components.privateKey,
@@ -224,14 +226,15 @@ export class Swarm implements Service {
         guardedTcp({
           acceptSocket: (socket) => this.admission.acceptSocket(socket),
           onServer: (server) => this.#servers.add(server),
+          ...dialFrom ? { dialFrom } : {},
           inboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
           outboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
         }),
         ...transports,
       ],
-      connectionEncrypters: [noise()],
+      ...{ connectionEncrypters: [secureChannel()], ...quietLog() },
       streamMuxers: [yamux(muxerInit(maxStreams))],
-      connectionGater: { ...this.admission.gater(), denyDialMultiaddr: () => false },
+      connectionGater: { ...gater, ...this.admission.gater(), denyDialMultiaddr: () => false },
       connectionManager: {
         maxConnections: this.#init.maxConnections + EVICTION_SLACK,
         inboundUpgradeTimeout: HANDSHAKE_TIMEOUT_MS,
@@ -243,8 +246,7 @@ export class Swarm implements Service {
       connectionMonitor: { pingInterval: PING_INTERVAL_MS },
       transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
       services: { ...services, identify: identify(), ping: ping() },
-      ...(datastore ? { datastore } : {}),
-      ...(metrics ? { metrics } : {}),
+      ...{ ...(datastore ? { datastore } : {}), ...(metrics ? { metrics } : {}) },
     });
   }
 
@@ -286,6 +288,7 @@ export class Swarm implements Service {
 
   #refreshOwnAddresses(): void {
     if (!this.#node) return;
+    confirmListenAddresses(this.#node);
     const addresses = this.listenAddresses();
     const summary = addresses.join();
     if (summary === this.#ownAddresses) return;

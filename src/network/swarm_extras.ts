@@ -1,5 +1,7 @@
 import type { YamuxMuxerInit } from "@chainsafe/libp2p-yamux";
+import type { ConnectionGater } from "@libp2p/interface";
 import type { Libp2pInit } from "libp2p";
+import type { GuardedTcpInit } from "./tcp_transport.ts";
 
 /** Most bytes of one of many streams that may wait for a slow program. */
 export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
@@ -8,6 +10,10 @@ export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 export interface SwarmExtras {
   readonly transports?: NonNullable<Libp2pInit["transports"]>;
   readonly services?: NonNullable<Libp2pInit["services"]>;
+  /** Asked besides the one every daemon has. */
+  readonly gater?: ConnectionGater;
+  /** From which port to dial an address. */
+  readonly dialFrom?: NonNullable<GuardedTcpInit["dialFrom"]>;
   readonly datastore?: NonNullable<Libp2pInit["datastore"]>;
   /** Told to other peers in place of the listen addresses; none when empty. */
   readonly announce?: readonly string[];

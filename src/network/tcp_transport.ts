@@ -1,13 +1,28 @@
 import type { Listener, MultiaddrConnection, Transport, Upgrader } from "@libp2p/interface";
 import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
 import type { Server, Socket } from "node:net";
+import type { Multiaddr } from "@multiformats/multiaddr";
 import { guard, releaseWhenClosed } from "../core/mod.ts";
 
 /** Bytes of one connection that may wait for the system; past that its streams wait. */
 const MAX_UNSENT_BYTES = 512 * 1024;
 
+/** Longest message of Noise, its length included. */
+const SPARE_BYTES = 65_537;
+
 /** Decides about a socket before any protocol is spoken on it. */
 export type SocketGate = (socket: Socket) => boolean;
+
+/** The local end of an outbound connection. */
+export interface DialFrom {
+  readonly localPort: number;
+  /** False: the other side speaks first, though we dialled. */
+  readonly initiator?: boolean;
+  /** Told when the connection stands. */
+  used(): void;
+  /** Told when the port cannot be had; any other is taken then. */
+  refused(): void;
+}
 
 /** What {@link guardedTcp} needs besides the options of `@libp2p/tcp`. */
 export interface GuardedTcpInit extends TCPOptions {
@@ -15,6 +30,8 @@ export interface GuardedTcpInit extends TCPOptions {
   acceptSocket: SocketGate;
   /** Told of every listener's server as it is made. */
   onServer?(server: Server): void;
+  /** From which port to dial an address; any when absent. */
+  dialFrom?(address: Multiaddr): DialFrom | undefined;
 }
 
 /**
@@ -28,12 +45,31 @@ export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) =>
     const transport = create(components);
     const dial = transport.dial.bind(transport);
     const createListener = transport.createListener.bind(transport);
-    transport.dial = (address, options) =>
-      dial(address, { ...options, upgrader: prepared(options.upgrader) });
+    transport.dial = async (address, options) => {
+      const how = { ...options, upgrader: prepared(options.upgrader) };
+      const from = init.dialFrom?.(address);
+      if (!from) return await dial(address, how);
+      const { localPort, initiator } = from;
+      try {
+        const connection = await dial(address, { ...how, localPort, initiator } as typeof how);
+        from.used();
+        return connection;
+      } catch (failure) {
+        if (!isPortTaken(failure)) throw failure;
+        from.refused();
+        return await dial(address, how);
+      }
+    };
     transport.createListener = (options) =>
       guardListener(createListener({ ...options, upgrader: prepared(options.upgrader) }), init);
     return transport;
   };
+}
+
+// EINVAL: the same two ends are joined already.
+function isPortTaken(failure: unknown): boolean {
+  const code = (failure as { code?: unknown } | null)?.code;
+  return ["EADDRINUSE", "EADDRNOTAVAIL", "EACCES", "EINVAL"].includes(String(code));
 }
 
 function prepared(upgrader: Upgrader): Upgrader {
@@ -42,6 +78,8 @@ function prepared(upgrader: Upgrader): Upgrader {
     socket?.setNoDelay(true);
     if (socket) releaseWhenClosed(socket);
     writeAtOnce(connection);
+    // Where both sides dialled, one is the server for the muxer as well as for the handshake.
+    if (options?.initiator === false) Object.assign(connection, { direction: "inbound" });
     return upgrader.upgradeOutbound(connection, options);
   };
   const upgradeInbound: Upgrader["upgradeInbound"] = (connection, options) => {
@@ -63,20 +101,36 @@ interface Sending {
   sendData?(data: Pieces): { sentBytes: number; canSendMore: boolean };
 }
 
-interface Pieces {
+interface Pieces extends Iterable<Uint8Array> {
   readonly byteLength: number;
-  subarray(): Uint8Array;
 }
 
-// What is sent comes in pieces, seven for one frame, and libp2p writes each by itself and waits for
-// the system after every 64 KiB. One write a frame, and room for a few more, costs less.
+// What is sent comes in pieces, some for each message, and libp2p writes each by itself and waits
+// for the system after every 64 KiB. One write a message, and room for a few more, costs less; so
+// does one buffer for all messages that the system takes at once.
 function writeAtOnce(connection: MultiaddrConnection): void {
   const sending = connection as Sending;
   const { socket } = sending;
   if (!socket || !sending.sendData) return;
+  let spare: Uint8Array | undefined;
   sending.sendData = (data) => {
     const sentBytes = data.byteLength;
-    socket.write(data.subarray());
+    const [first, ...others] = data;
+    if (first && others.length === 0) {
+      socket.write(first);
+    } else if (first) {
+      const whole = sentBytes <= SPARE_BYTES
+        ? spare ?? new Uint8Array(SPARE_BYTES)
+        : new Uint8Array(sentBytes);
+      let at = 0;
+      for (const piece of data) {
+        whole.set(piece, at);
+        at += piece.byteLength;
+      }
+      spare = undefined;
+      socket.write(whole.subarray(0, sentBytes));
+      if (socket.writableLength === 0 && whole.byteLength === SPARE_BYTES) spare = whole;
+    }
     return { sentBytes, canSendMore: socket.writableLength < MAX_UNSENT_BYTES };
   };
 }

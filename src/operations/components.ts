@@ -1,7 +1,16 @@
 import type { EventBus, Health, Operation } from "../core/mod.ts";
 import type { Forwards } from "../forward/mod.ts";
 import type { Shelf } from "../library/mod.ts";
-import type { Dht, Links, PeerBook, Pubsub, Reachability, RelayPlaces } from "../network/mod.ts";
+import type {
+  Dht,
+  LinkMonitor,
+  LinkReports,
+  Links,
+  PeerBook,
+  Pubsub,
+  Reachability,
+  RelayPlaces,
+} from "../network/mod.ts";
 import type { Invitations, PluginHost } from "../plugins/mod.ts";
 import type { Sharing } from "../sharing/mod.ts";
 import type { Geolocation, Instance, SystemInfo, VersionInfo } from "../system/mod.ts";
@@ -44,12 +53,15 @@ export interface Components {
   readonly systemInfo: () => Promise<SystemInfo>;
   readonly events: Pick<EventBus, "subscribe">;
   readonly links: Pick<Links, "connect" | "disconnect" | "ping">;
+  /** What goes through the links. */
+  readonly traffic: Pick<LinkMonitor, "links" | "link" | "listen" | "throughput">;
+  readonly linkReports: Pick<LinkReports, "of">;
   readonly libraries: Shelf["libraries"];
   readonly jobs: Shelf["jobs"];
   readonly fileCopy: Shelf["fileCopy"];
   readonly sharing: Pick<
     Sharing,
-    "actions" | "dir" | "items" | "peers" | "scan" | "setDir" | "settled" | "watch"
+    "actions" | "dir" | "items" | "peers" | "scan" | "setDir" | "settled" | "transfers" | "watch"
   >;
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;
@@ -60,6 +72,8 @@ export interface Components {
   /** Undefined while it is off. */
   readonly pubsub: () => Pubsub | undefined;
   readonly plugins: Pick<PluginHost, "list" | "services" | "networks" | "names" | "ports">;
+  /** Ways into the page, one browser each. */
+  readonly pageCodes: { createCode(): { readonly code: string; readonly expiresAtMs: number } };
   readonly invitations: Pick<Invitations, "invite" | "accept">;
   /** Everything that may be asked. */
   readonly listOperations: () => readonly Operation[];

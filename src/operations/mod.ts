@@ -26,12 +26,16 @@ import {
   networkMembers,
   tagMember,
 } from "./member_networks.ts";
-import { listPlugins, setWebhook, webhookStats } from "./plugins.ts";
+import { listLinks, showPeer, throughput, throughputLive, why } from "./links.ts";
+import { health } from "./health.ts";
+import { pageCode } from "./page.ts";
+import { listPlugins, setWebhook, testWebhook, webhookStats } from "./plugins.ts";
 import {
   cyclePolicy,
   explainPolicy,
   listPolicies,
   policyPeers,
+  shadowVerdicts,
   showPolicy,
   startPolicy,
   stopPolicy,
@@ -39,9 +43,11 @@ import {
 import {
   acceptInvite,
   approveTrust,
+  ignoreTrust,
   inviteTrust,
   listTrust,
   pendingTrust,
+  postponeTrust,
   rejectTrust,
   requestTrust,
   revokeTrust,
@@ -69,6 +75,7 @@ import {
   verifyItem,
   watchItem,
 } from "./sharing.ts";
+import { listTransfers, watchTransfers } from "./transfers.ts";
 
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
@@ -135,6 +142,8 @@ export const operations = [
   repairItem,
   verifyItem,
   watchItem,
+  listTransfers,
+  watchTransfers,
   listTrust,
   pendingTrust,
   requestTrust,
@@ -160,6 +169,17 @@ export const operations = [
   webhookStats,
   setWebhook,
   listPlugins,
+  pageCode,
+  listLinks,
+  showPeer,
+  throughput,
+  throughputLive,
+  why,
+  health,
+  ignoreTrust,
+  postponeTrust,
+  shadowVerdicts,
+  testWebhook,
 ] as const satisfies readonly Operation<Components>[];
 
 /** The operations as types: name, kind, input and output of each. */

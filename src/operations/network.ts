@@ -4,20 +4,23 @@ import type { PeerSnapshot } from "../network/mod.ts";
 import type { Components } from "./components.ts";
 import { geolocationOutput, PeerInfo } from "./schemas.ts";
 
+/** One peer in wire form. */
+export function peerInfoOutput(peer: PeerSnapshot): z.input<ReturnType<typeof PeerInfo>> {
+  return {
+    peer_id: peer.peerId,
+    addresses: [...peer.addresses],
+    is_internal: peer.isInternal,
+    is_connected: peer.isConnected,
+    is_self: peer.isSelf,
+    ...(peer.isConnected && !peer.isSelf
+      ? { connection: peer.isRelayed ? "relayed" as const : "direct" as const }
+      : {}),
+    ...(peer.geo ? { geo: geolocationOutput(peer.geo) } : {}),
+  };
+}
+
 const outputOf = kept((peers: readonly PeerSnapshot[]) =>
-  Object.freeze({
-    peers: peers.map((peer) => ({
-      peer_id: peer.peerId,
-      addresses: [...peer.addresses],
-      is_internal: peer.isInternal,
-      is_connected: peer.isConnected,
-      is_self: peer.isSelf,
-      ...(peer.isConnected && !peer.isSelf
-        ? { connection: peer.isRelayed ? "relayed" as const : "direct" as const }
-        : {}),
-      ...(peer.geo ? { geo: geolocationOutput(peer.geo) } : {}),
-    })),
-  })
+  Object.freeze({ peers: peers.map(peerInfoOutput) })
 );
 
 /** Peers seen since start. */

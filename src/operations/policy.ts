@@ -118,6 +118,47 @@ export const explainPolicy = query({
   },
 });
 
+/** What policies in shadow mode would have denied. */
+export const shadowVerdicts = query({
+  name: "policy.shadow",
+  summary: "What policies in shadow mode would have denied lately, newest first",
+  positional: ["network"],
+  input: () => z.strictObject({ network: z.coerce.number().int().min(0).max(65_535).optional() }),
+  output: () =>
+    z.object({
+      verdicts: z.array(z.object({
+        time: z.string().describe("The last time"),
+        network: z.number(),
+        event: z.string(),
+        port: z.number(),
+        peer_id: z.string(),
+        rule: z.string().describe("Empty for the default"),
+        reason: z.string(),
+        count: z.number(),
+      })),
+      policies: z.array(z.object({
+        network: z.number(),
+        allowed: z.number(),
+        would_deny: z.number(),
+      })),
+    }),
+  run: ({ network }, { plugins }: Parts) => {
+    const manager = plugins.services.find("policy");
+    const isMeant = (one: { network: number }) => network === undefined || one.network === network;
+    return {
+      verdicts: (manager?.shadowVerdicts?.() ?? []).filter(isMeant)
+        .map(({ peerId, ...rest }) => ({ ...rest, peer_id: peerId })),
+      policies: (manager?.all() ?? []).map((runner) => runner.status())
+        .filter(({ mode }) => mode === "shadow")
+        .map(({ network, allowed, denied }) => ({
+          network: Number(network),
+          allowed: Number(allowed),
+          would_deny: Number(denied),
+        })).filter(isMeant),
+    };
+  },
+});
+
 /** Runs a cycle now. */
 export const cyclePolicy = action({
   name: "policy.cycle",

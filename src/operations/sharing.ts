@@ -251,9 +251,10 @@ export const verifyItem = action({
 const State = once(() =>
   z.object({
     id: z.string(),
-    status: z.enum(["Idle", "Running", "Completed", "Failed"]),
+    status: z.enum(["Idle", "Running", "Waiting", "Completed", "Failed"])
+      .describe("Waiting: a stop cut it short; it goes on by itself"),
     activity: z.string().optional().describe("What it is, or was last, busy with"),
-    reason: z.string().optional().describe("Why it failed"),
+    reason: z.string().optional().describe("Why it failed, or waits"),
     done_bytes: z.number().optional(),
     total_bytes: z.number().optional().describe("Where it is known beforehand"),
     bytes_per_second: z.number().optional(),

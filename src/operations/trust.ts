@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { action, once, query, stream } from "../core/mod.ts";
 import type { Components } from "./components.ts";
+import { fingerprintWords } from "./fingerprint.ts";
 
 type Parts = Pick<Components, "plugins">;
 
@@ -13,8 +14,9 @@ const Peer = once(() =>
 const Justification = once(() =>
   z.string().max(4_096).default("").describe("shown to whoever decides")
 );
-const State = once(() => z.enum(["none", "outgoing", "pending", "trusted"]));
-const TrustOutput = once(() => z.object({ peer_id: z.string(), state: State() }));
+/** Where trust with a peer stands. */
+export const TrustState = once(() => z.enum(["none", "outgoing", "pending", "trusted"]));
+const TrustOutput = once(() => z.object({ peer_id: z.string(), state: TrustState() }));
 
 /** Peers this daemon trusts. */
 export const listTrust = query({
@@ -66,18 +68,39 @@ export const pendingTrust = query({
         public_key: z.string(),
         justification: z.string(),
         received_at: z.string(),
+        name: z.string().describe("Its short address"),
+        words: z.array(z.string()).describe("To compare with what the other side reads"),
+        state: z.enum(["new", "later", "ignored"]),
+        later_until: z.string().optional(),
       })),
+      new_requests: z.number().describe("Those that nobody has put aside"),
     }),
-  run: (_input, { plugins }: Parts) => ({
-    requests: (plugins.services.find("handshake")?.pendingRequests() ?? []).map((record) => ({
+  run: async (_input, { plugins }: Parts) => {
+    const pending = plugins.services.find("handshake")?.pendingRequests() ?? [];
+    const requests = await Promise.all(pending.map(async (record) => ({
       peer_id: record.peerId,
       node_id: record.nodeId,
       public_key: record.publicKey,
       justification: record.justification,
       received_at: record.receivedAt,
-    })),
-  }),
+      name: plugins.names.nameOf(record.peerId),
+      words: await fingerprintWords(record.peerId),
+      ...asideOf(record, Date.now()),
+    })));
+    return { requests, new_requests: requests.filter(({ state }) => state === "new").length };
+  },
 });
+
+function asideOf(
+  { isIgnored, laterUntil }: { isIgnored?: boolean; laterUntil?: string },
+  now: number,
+): { state: "new" | "later" | "ignored"; later_until?: string } {
+  if (isIgnored) return { state: "ignored" };
+  if (laterUntil && Date.parse(laterUntil) > now) {
+    return { state: "later", later_until: laterUntil };
+  }
+  return { state: "new" };
+}
 
 /** Asks a peer for trust. */
 export const requestTrust = action({
@@ -127,6 +150,35 @@ export const rejectTrust = action({
   run: async ({ peer, reason }, { plugins }: Parts) => {
     const peerId = plugins.names.resolve(refOf(peer));
     await plugins.services.need("handshake").rejectHandshake(peerId, reason);
+    return stateOf(plugins, peerId);
+  },
+});
+
+/** Puts a request aside for good. */
+export const ignoreTrust = action({
+  name: "trust.ignore",
+  summary: "Put a request aside for good, without an answer; it can still be approved",
+  positional: ["peer"],
+  input: () => z.strictObject({ peer: Peer() }),
+  output: TrustOutput,
+  run: async ({ peer }, { plugins }: Parts) => {
+    const peerId = plugins.names.resolve(refOf(peer));
+    await plugins.services.need("handshake").putAside?.(peerId);
+    return stateOf(plugins, peerId);
+  },
+});
+
+/** Puts a request aside for a while. */
+export const postponeTrust = action({
+  name: "trust.later",
+  summary: "Put a request aside for some hours, without an answer",
+  positional: ["peer", "hours"],
+  input: () =>
+    z.strictObject({ peer: Peer(), hours: z.coerce.number().min(0).max(720).default(24) }),
+  output: TrustOutput,
+  run: async ({ peer, hours }, { plugins }: Parts) => {
+    const peerId = plugins.names.resolve(refOf(peer));
+    await plugins.services.need("handshake").putAside?.(peerId, hours * 3_600_000);
     return stateOf(plugins, peerId);
   },
 });
@@ -231,10 +283,11 @@ export function refOf(text: string): string | number {
   return /^\d{1,10}$/.test(text) ? Number(text) : text;
 }
 
-function stateOf(
+/** Where trust with a peer stands now. */
+export function stateOf(
   plugins: Components["plugins"],
   peerId: string,
-): { peer_id: string; state: z.output<ReturnType<typeof State>> } {
+): { peer_id: string; state: z.output<ReturnType<typeof TrustState>> } {
   const service = plugins.services.need("handshake");
   const isIn = (list: readonly { readonly peerId: string }[] | undefined) =>
     list?.some((entry) => entry.peerId === peerId) ?? false;

@@ -3,11 +3,24 @@ import type { Connection, Libp2p, PeerId } from "@libp2p/interface";
 import { peerIdFromMultihash } from "@libp2p/peer-id";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import * as Digest from "multiformats/hashes/digest";
+import { Buffer } from "node:buffer";
 import { messageOf } from "../core/mod.ts";
 import { refusal } from "./answer.ts";
 
+/** Peer ids that were read; a program asks for the same few again and again. */
+const MAX_KNOWN = 256;
+const known = new Map<string, PeerId>();
+
 /** Reads a peer id. @throws {DaemonError} for bytes that are none. */
 export function peerIdOf(bytes: Uint8Array): PeerId {
+  const name = Buffer.from(bytes).toString("latin1");
+  const found = known.get(name) ?? readPeerId(bytes);
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(name, found);
+  return found;
+}
+
+function readPeerId(bytes: Uint8Array): PeerId {
   try {
     return peerIdFromMultihash(Digest.decode(bytes) as Parameters<typeof peerIdFromMultihash>[0]);
   } catch (failure) {

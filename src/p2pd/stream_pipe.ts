@@ -93,12 +93,16 @@ function sendAll(stream: Stream, bytes: Uint8Array, { maxBytes }: StreamWriting)
 function passToSocket({ stream, socket }: PipeInit): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const isBroken = () => stream.status === "reset" || stream.status === "aborted";
+  // A stream whose connection is lost ends like one that the peer has ended, but without its word.
+  let isEnded = stream.remoteWriteStatus === "closed" && stream.status !== "closed";
+  stream.addEventListener("remoteCloseWrite", () => isEnded = true);
   const holdBack = () => {
     const isFull = socket.writableLength > MAX_WAITING_BYTES;
     if (isFull && stream.readStatus === "readable") stream.pause();
   };
   const finish = () => {
     if (isBroken()) return reject(new DaemonError("aborted", "The peer reset the stream"));
+    if (!isEnded) return reject(new DaemonError("aborted", "The connection to the peer is lost"));
     socket.end(() => resolve());
   };
   stream.addEventListener("message", ({ data }: StreamMessageEvent) => {
@@ -120,7 +124,9 @@ function passToSocket({ stream, socket }: PipeInit): Promise<void> {
   stream.addEventListener("close", () => {
     if (isBroken()) finish();
   });
-  if (isBroken() || stream.readableEnded) finish();
-  else if (stream.readStatus === "paused") stream.resume();
+  // What came together with the answer about the protocol waits behind an end told already.
+  const hasEnded = stream.readableEnded;
+  if (!isBroken() && stream.readStatus === "paused") stream.resume();
+  if (hasEnded || isBroken()) finish();
   return promise;
 }

@@ -60,6 +60,7 @@ export class Connections {
       write: (data) => this.send(connection, data),
       closeWrite: () => stream.closeWrite(AbortSignal.timeout(SEND_TIMEOUT_MS)),
       close: () => this.close(connection),
+      abort: () => this.#abort(connection, stream),
     };
   }
 
@@ -75,9 +76,13 @@ export class Connections {
   closeAll(peerId?: string): void {
     for (const [connection, stream] of this.#streams) {
       if (peerId !== undefined && stream.peerId !== peerId) continue;
-      this.#streams.delete(connection);
-      stream.abort("The connection was closed");
+      this.#abort(connection, stream);
     }
+  }
+
+  #abort(connection: Connection, stream: PeerStream): void {
+    this.#streams.delete(connection);
+    stream.abort("The connection was closed");
   }
 
   #find(connection: Connection): PeerStream {

@@ -151,7 +151,14 @@ export class DaemonSurface implements Contract.Daemon {
       handle: async (protocol, handler) => {
         const stop = await streams.handle(protocol, (stream) => {
           const connection = wrap(stream);
-          this.background(`serve ${protocol}`, () => handler(connection));
+          this.background(`serve ${protocol}`, async () => {
+            try {
+              await handler(connection);
+            } catch (failure) {
+              connections.close(connection); // nobody else would
+              throw failure;
+            }
+          });
         });
         return this.#hold(() => guard(`end ${protocol}`, stop));
       },

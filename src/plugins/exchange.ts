@@ -7,14 +7,14 @@ import type { ConnReadWriter } from "./plugin.ts";
  * @throws {DaemonError} `resource_exhausted` over the limit, `deadline_exceeded`; it is closed then.
  */
 export function readMessage(
-  readWriter: Pick<ConnReadWriter, "read" | "close">,
+  readWriter: Pick<ConnReadWriter, "read" | "abort">,
   maxBytes: number,
   timeoutMs: number,
 ): Promise<Uint8Array> {
   return readToEnd(
     {
       read: async () => await readWriter.read() ?? undefined,
-      abort: () => readWriter.close(),
+      abort: () => readWriter.abort(),
     },
     maxBytes,
     timeoutMs,

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { DaemonError, messageOf, systemCode, writeDurably } from "../core/mod.ts";
 
-/** Largest file that is read back. */
-const MAX_FILE_BYTES = 16 * 1_024 * 1_024;
+/** Largest file that is read back, and so the largest that is written. */
+export const MAX_FILE_BYTES = 16 * 1_024 * 1_024;
 
 /**
  * One JSON file that survives a crash at any moment: whoever awaited a save finds that state again
@@ -76,6 +76,10 @@ export class JsonStore {
   }
 
   async #write(text: string): Promise<void> {
+    if (text.length > MAX_FILE_BYTES) {
+      const reason = `it would have over ${MAX_FILE_BYTES} bytes, and could not be read again`;
+      throw new DaemonError("resource_exhausted", `Cannot write ${this.path}: ${reason}`);
+    }
     try {
       await writeDurably(this.path, text);
     } catch (cause) {

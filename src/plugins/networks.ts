@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, randomInt, timingSafeEqual } from "node:crypto";
 import * as z from "zod";
-import { DaemonError, logger } from "../core/mod.ts";
+import { DaemonError, logger, once } from "../core/mod.ts";
 import type { JsonStore } from "./json_store.ts";
 import { checkPeerId } from "./peer_names.ts";
 import type { NetworkInfo, NetworkRegistry } from "./plugin.ts";
@@ -12,21 +12,23 @@ export const MAX_MEMBERS = 4_096;
 /** Most tags of one member. */
 export const MAX_TAGS = 64;
 
-const Tag = z.string().regex(/^[A-Za-z0-9._:-]{1,64}$/);
-const Member = z.object({ peer_id: z.string(), tags: z.array(Tag).max(MAX_TAGS) });
-const Network = z.object({
-  id: z.int().min(1).max(65_535),
-  name: z.string().min(1).max(64),
-  token: z.string().default(""),
-  members: z.array(Member).max(MAX_MEMBERS),
-});
-const NetworksJson = z.object({ networks: z.array(z.unknown()) });
+const Tag = once(() => z.string().regex(/^[A-Za-z0-9._:-]{1,64}$/));
+const Member = once(() => z.object({ peer_id: z.string(), tags: z.array(Tag()).max(MAX_TAGS) }));
+const Network = once(() =>
+  z.object({
+    id: z.int().min(1).max(65_535),
+    name: z.string().min(1).max(64),
+    token: z.string().default(""),
+    members: z.array(Member()).max(MAX_MEMBERS),
+  })
+);
+const NetworksJson = once(() => z.object({ networks: z.array(z.unknown()) }));
 
 interface Entry {
   readonly id: number;
   readonly name: string;
   readonly token: string;
-  readonly members: Map<string, readonly string[]>;
+  readonly members: ReadonlyMap<string, readonly string[]>;
 }
 
 /** What {@link Networks} uses. */
@@ -51,14 +53,14 @@ export class Networks implements NetworkRegistry {
   async load(): Promise<void> {
     const json = await this.#components.store.read();
     if (json === undefined) return;
-    const file = NetworksJson.safeParse(json);
+    const file = NetworksJson().safeParse(json);
     if (!file.success) {
       const { path } = this.#components.store;
       const remedy = "put back a copy, or move the file away to begin without networks";
       throw new DaemonError("data_loss", `Cannot read ${path}: it lists no networks; ${remedy}`);
     }
     for (const item of file.data.networks) {
-      const { data, error } = Network.safeParse(item);
+      const { data, error } = Network().safeParse(item);
       if (error) {
         log.warn("A network is passed over", { reason: z.prettifyError(error) });
         continue;
@@ -112,39 +114,40 @@ export class Networks implements NetworkRegistry {
       );
     }
     const self = this.#components.selfId();
-    this.#entries.set(id, { id, name, token, members: new Map([[self, []]]) });
-    await this.#save();
+    await this.#change(id, { id, name, token, members: new Map([[self, []]]) });
     this.#components.publish("network.joined", { network: id, peerId: self, isSelf: true });
   }
 
   /** Leaves a network; its members are forgotten. @throws {DaemonError} `not_found`. */
   async leave(id: number): Promise<void> {
     this.#find(id);
-    this.#entries.delete(id);
-    await this.#save();
+    await this.#change(id, undefined);
     const peerId = this.#components.selfId();
     this.#components.publish("network.left", { network: id, peerId, isSelf: true });
   }
 
   async addMember(network: number, peerId: string): Promise<void> {
-    const { members } = this.#find(network);
+    const entry = this.#find(network);
+    const { members } = entry;
     if (members.has(peerId)) return;
     if (members.size >= MAX_MEMBERS) {
       throw new DaemonError("resource_exhausted", `Cannot add to network ${network}: it is full`);
     }
-    members.set(peerId, []);
-    await this.#save();
+    await this.#change(network, { ...entry, members: new Map([...members, [peerId, []]]) });
     this.#components.publish("network.joined", { network, peerId, isSelf: false });
   }
 
   async removeMember(network: number, peerId: string): Promise<void> {
-    if (!this.#entries.get(network)?.members.delete(peerId)) return;
-    await this.#save();
+    const entry = this.#entries.get(network);
+    if (!entry?.members.has(peerId)) return;
+    const members = [...entry.members].filter(([id]) => id !== peerId);
+    await this.#change(network, { ...entry, members: new Map(members) });
     this.#components.publish("network.left", { network, peerId, isSelf: false });
   }
 
   async setTags(network: number, peerId: string, tags: readonly string[]): Promise<void> {
-    const { members } = this.#find(network);
+    const entry = this.#find(network);
+    const { members } = entry;
     const id = checkPeerId(peerId);
     if (!members.has(id)) {
       throw new DaemonError(
@@ -152,15 +155,14 @@ export class Networks implements NetworkRegistry {
         `Cannot tag "${id}": it is no member of network ${network}`,
       );
     }
-    const checked = z.array(Tag).max(MAX_TAGS).safeParse([...new Set(tags)]);
+    const checked = z.array(Tag()).max(MAX_TAGS).safeParse([...new Set(tags)]);
     if (!checked.success) {
       throw new DaemonError(
         "invalid_argument",
         `Cannot use these tags: at most ${MAX_TAGS} of 1 to 64 letters, digits and . _ : -`,
       );
     }
-    members.set(id, checked.data);
-    await this.#save();
+    await this.#change(network, { ...entry, members: new Map(members).set(id, checked.data) });
   }
 
   prove(network: number, text: string): string | null {
@@ -181,12 +183,26 @@ export class Networks implements NetworkRegistry {
     throw new DaemonError("not_found", `Cannot find network ${id}: this daemon is no member of it`);
   }
 
-  #save(): Promise<void> {
-    return this.#components.store.save(() => ({
+  // On failure nothing has changed, unless somebody else changed the network since.
+  async #change(id: number, next: Entry | undefined): Promise<void> {
+    const before = this.#entries.get(id);
+    const put = (entry: Entry | undefined) =>
+      entry ? this.#entries.set(id, entry) : this.#entries.delete(id);
+    put(next);
+    try {
+      await this.#components.store.save(() => this.#snapshot());
+    } catch (failure) {
+      if (this.#entries.get(id) === next) put(before);
+      throw failure;
+    }
+  }
+
+  #snapshot(): Record<string, unknown> {
+    return {
       networks: [...this.#entries.values()].map(({ members, ...entry }) => ({
         ...entry,
         members: [...members].map(([peer_id, tags]) => ({ peer_id, tags })),
       })),
-    }));
+    };
   }
 }

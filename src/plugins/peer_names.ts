@@ -1,6 +1,6 @@
 import { peerIdFromString } from "@libp2p/peer-id";
 import { DaemonError } from "../core/mod.ts";
-import { nodeNumber, parseAddress } from "./address.ts";
+import { formatAddress, nodeNumber, parseAddress } from "./address.ts";
 import type { PeerRef } from "./plugin.ts";
 
 /** Finds the peer id behind what callers name a peer by, contract 4.2. */
@@ -23,6 +23,11 @@ export class PeerNames {
     if (typeof ref === "number") return this.#byNumber(ref);
     if (ref.includes(":")) return this.#byNumber(parseAddress(ref).node);
     return checkPeerId(ref);
+  }
+
+  /** The short address of a peer, contract 4.2; two peers may share one. */
+  nameOf(peerId: string): string {
+    return formatAddress({ network: 0, node: this.#numberOf(peerId) });
   }
 
   #byNumber(node: number): string {

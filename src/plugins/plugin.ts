@@ -43,6 +43,7 @@ export type {
   PolicyManager,
   PolicyQuestion,
   PolicyRunner,
+  ShadowVerdict,
 } from "./contract/policy.ts";
 export type {
   HandshakePendingRecord,
@@ -51,7 +52,7 @@ export type {
   OutgoingRequest,
   TrustChecker,
 } from "./contract/trust.ts";
-export type { WebhookManager, WebhookStats } from "./contract/webhook.ts";
+export type { WebhookManager, WebhookStats, WebhookTest } from "./contract/webhook.ts";
 
 /** Something that extends the daemon. */
 export interface Plugin {

@@ -3,6 +3,9 @@ import { logger, messageOf } from "../core/mod.ts";
 /** After so many failures a plugin counts as unhealthy, contract 4.1. */
 export const UNHEALTHY_AFTER = 3;
 
+/** Of a plugin that goes on failing, every so many failures are logged. */
+const TELL_EVERY = 1_000;
+
 /** How a plugin fares. */
 export interface PluginHealthEntry {
   readonly failures: number;
@@ -35,7 +38,11 @@ export class PluginHealth {
     entry.count++;
     entry.last = `${what}: ${messageOf(error)}`.slice(0, 500);
     this.#failures.set(plugin, entry);
-    log.warn("Plugin failed", { plugin, what, failures: entry.count, error });
+    // Whatever makes a plugin fail, a peer's message for one, must not fill the disk with lines.
+    const isTold = entry.count <= UNHEALTHY_AFTER || entry.count % TELL_EVERY === 0;
+    log[isTold ? "warn" : "debug"]("Plugin failed", {
+      ...{ plugin, what, failures: entry.count, error },
+    });
     this.#publish(`plugin.${plugin}.panic`, { plugin, what, error: entry.last });
     if (entry.count !== UNHEALTHY_AFTER) return;
     this.#publish(`plugin.${plugin}.unhealthy`, { plugin, failures: entry.count });

@@ -1,4 +1,4 @@
-import { type EventBus, logger, type Service } from "../core/mod.ts";
+import { DaemonError, type EventBus, logger, messageOf, pause, type Service } from "../core/mod.ts";
 import type { PeerStreams } from "../network/mod.ts";
 import * as builtin from "./builtin.ts";
 import { Connections } from "./connections.ts";
@@ -19,6 +19,7 @@ import {
 } from "./runtime_plugins.ts";
 import { Services } from "./services.ts";
 import { SigningKey } from "./signing.ts";
+import { UncaughtWatch } from "./uncaught_watch.ts";
 
 /** What {@link PluginHost} uses. */
 export interface PluginHostComponents {
@@ -62,6 +63,8 @@ export interface PluginState {
 
 /** Protocols that untrusted peers may use in private mode: to ask for trust, and to be asked. */
 const OPEN_PROTOCOLS: readonly string[] = [portProtocol(HANDSHAKE_PORT)];
+/** What the webhook gets at least for the last events. */
+const LAST_EVENTS_MS = 200;
 const log = logger("plugins");
 
 /** Loads plugins, gives them their daemon, and ends them. */
@@ -84,6 +87,9 @@ export class PluginHost implements Service {
   #fileOf = new Map<string, RuntimePlugin>();
   #loaded: readonly Plugin[] = [];
   #stopping: Promise<void> | undefined;
+  readonly #uncaught = new UncaughtWatch((plugin, error) =>
+    this.health.failed(plugin, "a callback of its own", error)
+  );
 
   constructor(components: PluginHostComponents, init: PluginHostInit) {
     this.#components = components;
@@ -111,15 +117,11 @@ export class PluginHost implements Service {
   /** Loads everything. @throws {DaemonError} naming the plugin that could not be loaded. */
   async start(): Promise<void> {
     this.#stopping = undefined;
-    await Promise.all([this.networks.load(), this.datagrams.start()]);
-    const registry = new PluginRegistry();
-    for (const register of this.#init.builtin ?? Object.values(builtin)) registry.add(register);
-    await this.#addFiles(registry);
-    const { loaded, error } = await registry.loadAll((plugin) => this.surfaceOf(plugin));
-    this.#loaded = loaded;
-    if (error) {
-      await this.stop().catch((failure) => log.error("Unwinding failed", { error: failure }));
-      throw error;
+    try {
+      await this.#load();
+    } catch (failure) {
+      await this.stop().catch((error) => log.error("Unwinding failed", { error }));
+      throw failure;
     }
     this.gate.open();
   }
@@ -202,20 +204,37 @@ export class PluginHost implements Service {
     };
   }
 
+  async #load(): Promise<void> {
+    await Promise.all([this.networks.load(), this.datagrams.start()]);
+    const registry = new PluginRegistry();
+    for (const register of this.#init.builtin ?? Object.values(builtin)) registry.add(register);
+    await this.#addFiles(registry);
+    const { loaded, error } = await registry.loadAll((plugin) => this.surfaceOf(plugin));
+    this.#loaded = loaded;
+    if (error) throw error;
+  }
+
   async #addFiles(registry: PluginRegistry): Promise<void> {
     this.#files = await importRuntimePlugins(this.#init.runtime);
     this.#fileOf = new Map();
     for (const file of this.#files) {
       const before = registry.registered();
-      if (file.register) registry.add(file.register);
+      try {
+        if (file.register) registry.add(file.register);
+      } catch (cause) {
+        const reason = `Cannot load plugin ${file.path}: ${messageOf(cause)}`;
+        throw new DaemonError("failed_precondition", reason, { cause });
+      }
       for (const name of registry.registered()) {
         if (!before.includes(name)) this.#fileOf.set(name, file);
       }
     }
+    this.#uncaught.start(this.#fileOf);
   }
 
   async #stopNow(): Promise<void> {
     this.gate.close();
+    const endsAt = performance.now() + SHUTDOWN_TIMEOUT_MS;
     try {
       await shutdownAll(
         this.#loaded,
@@ -223,6 +242,8 @@ export class PluginHost implements Service {
         (plugin, error) => this.health.failed(plugin, "shutdown", error),
       );
     } finally {
+      await this.#sendLastEvents(Math.max(LAST_EVENTS_MS, endsAt - performance.now()));
+      this.#uncaught.stop();
       for (const surface of this.#surfaces.values()) surface.release();
       this.#surfaces.clear();
       this.#connections.closeAll();
@@ -230,6 +251,16 @@ export class PluginHost implements Service {
       await this.datagrams.stop().catch(() => undefined); // the swarm was never up
       this.services.clear();
     }
+  }
+
+  // The webhook's plugin is among the first that end; what the others say at the end goes out here.
+  async #sendLastEvents(timeoutMs: number): Promise<void> {
+    const webhook = this.services.find("webhook");
+    if (!webhook?.close) return;
+    const abort = new AbortController();
+    const closed = this.health.run("webhook", "close", () => webhook.close?.(timeoutMs), undefined);
+    await Promise.race([closed, pause(timeoutMs + LAST_EVENTS_MS, abort.signal)]);
+    abort.abort();
   }
 
   *#knownPeers(): Iterable<string> {

@@ -8,6 +8,8 @@ export const INIT_TIMEOUT_MS = 10_000;
 
 /** Two plugins have one name. */
 export class DuplicatePluginError extends DaemonError {
+  override readonly name = "DuplicatePluginError";
+
   constructor(plugin: string) {
     super("already_exists", `Cannot register plugin "${plugin}": another one has that name`);
   }

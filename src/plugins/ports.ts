@@ -14,6 +14,8 @@ export const MAX_STREAMS_PER_PORT = 1_024;
 
 /** The port is bound. */
 export class PortInUseError extends DaemonError {
+  override readonly name = "PortInUseError";
+
   constructor(port: number) {
     super("already_exists", `Cannot bind port ${port}: it is already bound`);
   }

@@ -3,6 +3,8 @@ import type { HandshakeService, PolicyManager, TrustChecker, WebhookManager } fr
 
 /** Nobody registered the service that is asked for. */
 export class NoServiceError extends DaemonError {
+  override readonly name = "NoServiceError";
+
   constructor(service: string) {
     super("failed_precondition", `Cannot use the ${service} service: no plugin offers it`);
   }

@@ -1,37 +1,32 @@
 import { DaemonError, logger, messageOf } from "../core/mod.ts";
 import { addItem, type AddItemInput } from "./add_item.ts";
-import type { SharingComponents, SharingInit } from "./components.ts";
+import type { SharingComponents } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
-import { ItemDownload } from "./item_download.ts";
+import type { Fetches } from "./fetches.ts";
+import { readIntent } from "./intent.ts";
 import { type LocalItem, unknownItem } from "./local_item.ts";
 import type { ActivityProgress } from "./item_activities.ts";
 import type { LocalItems } from "./local_items.ts";
 import type { Manifest } from "./manifest.ts";
-import { type MergedManifest, mergeManifests, type PeerManifest } from "./manifest_merge.ts";
-import { checkItemId } from "./names.ts";
+import { checkItemId, compareVersions } from "./names.ts";
+import type { Offers } from "./offers.ts";
 import type { OperationGate } from "./operation_gate.ts";
-import type { PeerClient } from "./peer_client.ts";
-import type { PeerItems } from "./peer_items.ts";
+import { MAX_INSTALLS, type Resumption } from "./resumption.ts";
 import type { IndexStore } from "./store.ts";
 import type { Installs } from "./transaction.ts";
 import { checkSelection } from "./selection.ts";
 import { verifyItem, type VerifyResult } from "./verify.ts";
-
-/** Peers that are asked for a manifest at a time. */
-const MAX_ASKED = 16;
-/** A merged manifest is used for a download for so long. */
-const OFFER_MS = 60_000;
-/** Least time between two reports of progress. */
-const PROGRESS_MS = 400;
+import type { Want } from "./wanted_file.ts";
 
 /** What {@link Actions} uses. */
 export interface ActionsComponents extends SharingComponents {
-  readonly client: PeerClient;
   readonly gate: OperationGate;
-  readonly peers: PeerItems;
+  readonly offers: Offers;
+  readonly fetches: Fetches;
   readonly installs: Installs;
-  readonly downloads: Map<string, ItemDownload>;
   readonly tell: TellLibraryEvent;
+  /** What goes on after a stop. */
+  resumption(): Resumption;
   local(): LocalItems;
   store(): IndexStore;
   /** @throws {DaemonError} `failed_precondition` for an item that is blocked. */
@@ -51,12 +46,9 @@ const log = logger("sharing");
 /** The commands of contract 5.6 that concern one item. */
 export class Actions {
   readonly #components: ActionsComponents;
-  readonly #init: SharingInit;
-  readonly #offers = new Map<string, { offer: MergedManifest; at: number }>();
 
-  constructor(components: ActionsComponents, init: SharingInit) {
+  constructor(components: ActionsComponents) {
     this.#components = components;
-    this.#init = init;
   }
 
   /**
@@ -75,7 +67,7 @@ export class Actions {
   /** What peers' newest version consists of, whatever is here. @throws {DaemonError} `not_found`. */
   async fetchLatest(id: string, signal: AbortSignal): Promise<Manifest> {
     await this.#check(id);
-    const { manifest } = await this.#offer(id, signal);
+    const { manifest } = await this.#components.offers.ask(id, signal);
     const { version, files } = manifest;
     this.#components.tell("got-game-files", { id, version, files: files.length });
     return manifest;
@@ -93,19 +85,50 @@ export class Actions {
   ): Promise<Begun> {
     await this.#check(id);
     this.#components.checkBlocked(id);
-    const known = this.#offers.get(id);
-    const isFresh = known && this.#components.clock.monotonic() - known.at < OFFER_MS &&
-      known.offer.manifest.version === this.#components.peers.latest(id)?.version;
+    const { offers, fetches } = this.#components;
+    const known = offers.fresh(id);
     this.#refuseBusy(id);
-    const offer = isFresh ? known.offer : await this.#offer(id, options.signal);
+    const offer = known ?? await offers.ask(id, options.signal);
     checkSelection(offer.manifest, options.files);
-    return await this.#begin(id, "downloading", async (signal, goOn) => {
-      await this.#download(id, offer, signal);
-      if (options.install === false) return;
-      const isUpdate = this.#components.local().get(id)?.installed ?? false;
-      goOn(isUpdate ? "updating" : "installing");
-      await this.#install(id, offer.manifest.version, signal);
-    });
+    const { version } = offer.manifest;
+    const want = wanted(offer.manifest, options.install !== false, this.#components.clock.now());
+    return await this.#begin(
+      id,
+      "downloading",
+      (signal, goOn) =>
+        this.#components.resumption().keep(want, signal, async (note) => {
+          await fetches.run(id, offer, signal);
+          if (!want.install) return;
+          await note({ ...want, installs: 1 });
+          goOn(this.#components.local().get(id)?.installed ? "updating" : "installing");
+          await this.#install(id, version, signal);
+        }),
+    );
+  }
+
+  /** Takes up what an earlier run of the daemon left undone; resolves at its end. */
+  async goOn(want: Want, signal: AbortSignal): Promise<void> {
+    const { id, version } = want;
+    const item = this.#components.local().get(id);
+    if (!item?.downloaded || compareVersions(item.version, version) < 0) {
+      return await (await this.download(id, { install: want.install, signal })).done;
+    }
+    const { files, local } = this.#components;
+    const intent = await readIntent(files, local().rootOf(id));
+    const isInstalled = item.installed && intent?.installed_version === item.version;
+    if (!want.install || isInstalled) return void await this.#components.resumption().drop(id);
+    const next = { ...want, installs: Math.min(MAX_INSTALLS, want.installs + 1) };
+    const begun = await this.#begin(
+      id,
+      item.installed ? "updating" : "installing",
+      (signal) =>
+        this.#components.resumption().keep(
+          next,
+          signal,
+          () => this.#install(id, item.version, signal),
+        ),
+    );
+    await begun.done;
   }
 
   /** Begins to install what is downloaded, or to replace what is installed. */
@@ -139,7 +162,8 @@ export class Actions {
 
   /** Ends the operation of an item. @returns Whether there was one. */
   async cancel(id: string): Promise<boolean> {
-    return await this.#components.gate.cancel(checkItemId(id));
+    const wasWaiting = await this.#components.resumption().drop(checkItemId(id));
+    return await this.#components.gate.cancel(id) || wasWaiting;
   }
 
   /** Copies or moves a folder into the library, under an id. @returns The id. */
@@ -174,45 +198,6 @@ export class Actions {
     });
     done.catch((error) => log.info("An item was not verified", { id, reason: messageOf(error) }));
     return { done };
-  }
-
-  async #download(id: string, offer: MergedManifest, signal: AbortSignal): Promise<void> {
-    const { downloads, gate, local, store, peers, tell } = this.#components;
-    const { version } = offer.manifest;
-    let toldAt = -Infinity;
-    const download = new ItemDownload({
-      ...{ files: this.#components.files, clock: this.#components.clock },
-      ...{ client: this.#components.client, local: local(), store: store() },
-      peers: () =>
-        peers.ids().map((peerId) => ({
-          peerId,
-          hasVersion: peers.versionOf(peerId, id) === version,
-        })),
-      onBegin: () => tell("game-download-begin", { id, version }),
-      onProgress: (progress) => {
-        gate.activities.progress(id, progress);
-        const { doneBytes, totalBytes, bytesPerSecond, secondsLeft, peers } = progress;
-        const now = this.#components.clock.monotonic();
-        if (now - toldAt < PROGRESS_MS && doneBytes < totalBytes) return;
-        toldAt = now;
-        tell("game-download-progress", {
-          ...{ id, version, peers, done_bytes: doneBytes, total_bytes: totalBytes },
-          bytes_per_second: bytesPerSecond,
-          ...(secondsLeft === undefined ? {} : { seconds_left: secondsLeft }),
-        });
-      },
-      onBadChunk: (peerId) => log.warn("A peer sent wrong bytes", { id, peerId }),
-    }, { ...offer, ...this.#init });
-    downloads.set(id, download);
-    try {
-      await download.run(signal);
-      tell("game-download-finished", { id, version });
-    } catch (failure) {
-      tell("game-download-failed", { id, reason: messageOf(failure) });
-      throw failure;
-    } finally {
-      downloads.delete(id);
-    }
   }
 
   async #install(id: string, version: string, signal: AbortSignal): Promise<void> {
@@ -260,30 +245,6 @@ export class Actions {
     throw new DaemonError("failed_precondition", `Busy: "${id}" is ${activity}; ${remedy}`);
   }
 
-  async #offer(id: string, signal: AbortSignal): Promise<MergedManifest> {
-    const { peers, client, tell } = this.#components;
-    if (!peers.latest(id)) await peers.refresh();
-    const holders = peers.latest(id)?.peers.slice(0, MAX_ASKED) ?? [];
-    const manifests: PeerManifest[] = [];
-    await Promise.all(holders.map(async (peerId) => {
-      try {
-        manifests.push({ peerId, manifest: await client.getGame(peerId, id, signal) });
-      } catch (error) {
-        log.debug("A peer gave no manifest", { id, peerId, error });
-      }
-    }));
-    signal.throwIfAborted();
-    if (manifests.length === 0) {
-      tell("no-peers-have-game", { id });
-      throw new DaemonError("not_found", `Cannot get "${id}": no peer that can be reached has it`);
-    }
-    manifests.sort((a, b) => (a.peerId < b.peerId ? -1 : 1));
-    const offer = await mergeManifests(manifests, signal);
-    this.#offers.clear(); // one at a time: manifests may be large
-    this.#offers.set(id, { offer, at: this.#components.clock.monotonic() });
-    return offer;
-  }
-
   async #check(id: string): Promise<void> {
     if (await this.#components.catalog.has(checkItemId(id))) return;
     throw new DaemonError("not_found", `Cannot find "${id}": it is not in the catalog`);
@@ -297,4 +258,13 @@ export class Actions {
     if (item) return item;
     throw unknownItem(id);
   }
+}
+
+function wanted({ id, version, files }: Manifest, install: boolean, since: number): Want {
+  let [size, chunks] = [0, 0];
+  for (const file of files) {
+    size += file.size;
+    chunks += file.chunks.length;
+  }
+  return { id, version, install, installs: 0, since, size, chunks };
 }

@@ -1,8 +1,9 @@
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { DaemonError, systemCode } from "../core/mod.ts";
-import { diskError, type Files, replaceFile } from "./files.ts";
+import { diskError, type Files, removeIfThere, removeTree, replaceFile } from "./files.ts";
+import { writeSynced } from "./files.ts";
 import type { LocalItems } from "./local_items.ts";
-import { checkItemId, isReserved, SENTINEL, SENTINEL_TEMP } from "./names.ts";
+import { checkItemId, isReserved, OWNED, SENTINEL, SENTINEL_TEMP } from "./names.ts";
 import type { OperationGate } from "./operation_gate.ts";
 import { cloneTree } from "./unpack/clone.ts";
 import { TargetTree } from "./unpack/target_tree.ts";
@@ -37,17 +38,15 @@ export async function addItem(
   if ((await files.facts(folder))?.kind !== "folder") {
     throw new DaemonError("not_found", `Cannot add ${folder}: there is no such folder`);
   }
+  const version = input.version === undefined ? undefined : checkVersion(input.version);
   await gate.run(id, "adding", async (cancelled) => {
     const both = AbortSignal.any([signal, cancelled]);
     try {
-      if (root !== folder) {
-        await bringIn(files, folder, root, { move: input.move ?? false, signal: both });
-      }
-      const hasSentinel = (await files.facts(join(root, SENTINEL)))?.kind === "file";
-      if (hasSentinel && input.version === undefined) return;
-      const text = `version=${checkVersion(input.version ?? "1")}\n`;
-      const bytes = new TextEncoder().encode(text);
-      await replaceFile(files, join(root, SENTINEL), join(root, SENTINEL_TEMP), bytes);
+      if (root === folder) return await writeSentinel(files, root, version);
+      await checkSource(files, folder, root);
+      if (!input.move) return await copyIn(files, folder, root, { version, signal: both });
+      await moveIn(files, folder, root);
+      await writeSentinel(files, root, version);
     } catch (failure) {
       throw diskError(`add ${folder}`, failure);
     }
@@ -55,30 +54,57 @@ export async function addItem(
   return id;
 }
 
-async function bringIn(
+async function checkSource(files: Files, folder: string, root: string): Promise<void> {
+  if (!relative(folder, root).startsWith("..")) {
+    throw new DaemonError("invalid_argument", `Cannot add ${folder}: the library is in it`);
+  }
+  if (await files.facts(root)) throw isThere(folder, root);
+  const reserved = (await files.list(folder)).find(({ name }) => isReserved(name));
+  if (!reserved) return;
+  const path = join(folder, reserved.name);
+  throw new DaemonError("invalid_argument", `Cannot add ${folder}: ${path} has a reserved name`);
+}
+
+async function writeSentinel(files: Files, root: string, version?: string): Promise<void> {
+  const sentinel = join(root, SENTINEL);
+  const hasSentinel = (await files.facts(sentinel))?.kind === "file";
+  if (hasSentinel && version === undefined) return;
+  const bytes = new TextEncoder().encode(`version=${version ?? "1"}\n`);
+  await replaceFile(files, sentinel, join(root, SENTINEL_TEMP), bytes);
+}
+
+// Under a name that is no item's until it is whole; a copy that was stopped is marked as ours.
+async function copyIn(
   files: Files,
   folder: string,
   root: string,
-  { move, signal }: { move: boolean; signal: AbortSignal },
+  { version, signal }: { version: string | undefined; signal: AbortSignal },
 ): Promise<void> {
-  if (await files.facts(root)) {
-    throw new DaemonError("already_exists", `Cannot add ${folder}: ${root} is there already`);
+  const temp = join(dirname(root), `.${basename(root)}.adding`);
+  const mark = join(temp, OWNED);
+  if (await files.facts(temp)) {
+    const isOurs = await files.facts(mark) || (await files.list(temp)).length === 0;
+    if (!isOurs) throw isThere(folder, temp);
+    await removeTree(files, temp, OWNED);
   }
-  const names = await files.list(folder);
-  const reserved = names.find(({ name }) => isReserved(name));
-  if (reserved) {
-    const path = join(folder, reserved.name);
-    throw new DaemonError("invalid_argument", `Cannot add ${folder}: ${path} has a reserved name`);
+  try {
+    await files.makeFolder(temp);
+    await writeSynced(files, mark, new Uint8Array());
+    const tree = new TargetTree({ files, root: temp, onProgress: () => undefined });
+    await cloneTree(files, folder, tree, { skips: () => false, signal });
+    await tree.sync();
+    await writeSentinel(files, temp, version);
+    await files.rename(temp, root);
+  } catch (failure) {
+    await removeTree(files, temp, OWNED).catch(() => undefined); // what stays is still marked
+    throw failure;
   }
-  if (move) return await moveIn(files, folder, root);
-  await files.makeFolder(root);
-  const tree = new TargetTree({ files, root, onProgress: () => undefined });
-  await cloneTree(files, folder, tree, { skips: (name) => name === SENTINEL, signal });
-  await tree.sync();
-  const sentinel = names.find(({ name, kind }) => name === SENTINEL && kind === "file");
-  if (sentinel) {
-    await cloneTree(files, folder, tree, { skips: (name) => name !== SENTINEL, signal });
-  }
+  await files.syncFolder(dirname(root));
+  await removeIfThere(files, join(root, OWNED));
+}
+
+function isThere(folder: string, path: string): DaemonError {
+  return new DaemonError("already_exists", `Cannot add ${folder}: ${path} is there already`);
 }
 
 async function moveIn(files: Files, folder: string, root: string): Promise<void> {

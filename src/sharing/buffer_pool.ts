@@ -1,6 +1,6 @@
 /** Buffers of one size that are used again: fresh memory costs as much as hashing it (measured). */
 export class BufferPool {
-  readonly #free: Uint8Array[] = [];
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
   readonly #size: number;
   readonly #kept: number;
 
@@ -11,12 +11,12 @@ export class BufferPool {
   }
 
   /** A buffer with bytes of no meaning. */
-  take(): Uint8Array {
+  take(): Uint8Array<ArrayBuffer> {
     return this.#free.pop() ?? new Uint8Array(this.#size);
   }
 
   /** Gives one back; nobody may use it any more. */
-  give(buffer: Uint8Array): void {
+  give(buffer: Uint8Array<ArrayBuffer>): void {
     if (this.#free.length < this.#kept && buffer.byteLength === this.#size) this.#free.push(buffer);
   }
 }

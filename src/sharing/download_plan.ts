@@ -3,6 +3,8 @@ import type { Manifest } from "./manifest.ts";
 import { allChunks, type Chunk, type ChunkState, type DownloadPlanInit } from "./planned.ts";
 import { flyingBytes, hasChunk, type PlannedPeer, type PlanStrategy } from "./planned.ts";
 import { PeerSpeed } from "./peer_speed.ts";
+import type { TransferPeer } from "./transfers.ts";
+import { dealInTurn, nextInTurn } from "./round_robin.ts";
 
 /** A peer that failed is left alone for so long, contract 5.3. */
 export const REST_MS = 30_000;
@@ -68,6 +70,20 @@ export class DownloadPlan {
   get peers(): readonly string[] {
     const peers = [...this.#peers.values()].sort((a, b) => b.speed.rate - a.speed.rate);
     return peers.map(({ peerId }) => peerId);
+  }
+
+  /** Whether a chunk is still to come. */
+  isOpen(index: number): boolean {
+    return this.#open.has(index);
+  }
+
+  /** What each peer does. */
+  states(now: number): Omit<TransferPeer, "chunks">[] {
+    return [...this.#peers.values()].map(({ peerId, speed, flying, restedUntil, bitmaps }) => ({
+      ...{ peerId, streams: flying.size, isPartial: bitmaps !== undefined },
+      bytesPerSecond: flying.size > 0 ? Math.round(speed.rate) : 0,
+      status: restedUntil > now ? "Resting" : flying.size > 0 ? "Fetching" : "Idle",
+    }));
   }
 
   /** Adds a peer, or tells anew what it has. */
@@ -267,29 +283,13 @@ export class DownloadPlan {
   }
 
   #nextInTurn(peer: PlannedPeer): number | undefined {
-    const queue = peer.queue ?? [];
-    const usable = (index: number) => {
+    return nextInTurn(peer, this.#missing, this.#states, (index) => {
       const chunk = this.chunks[index];
       return this.#missing.has(index) && chunk !== undefined && this.#mayAsk(peer, chunk);
-    };
-    while (queue.length > 0) {
-      const index = queue.shift();
-      if (index !== undefined && usable(index)) return index;
-    }
-    // What failed elsewhere is nobody's part any more.
-    for (const index of this.#missing) {
-      if ((this.#states.get(index)?.attempts ?? 0) > 0 && usable(index)) return index;
-    }
-    return undefined;
+    });
   }
 
   #deal(): void {
-    const peers = [...this.#peers.values()];
-    for (const peer of peers) peer.queue = [];
-    for (const [turn, index] of [...this.#missing].entries()) {
-      const chunk = this.chunks[index];
-      const able = chunk ? peers.filter((peer) => hasChunk(peer, chunk)) : [];
-      able[turn % Math.max(1, able.length)]?.queue?.push(index);
-    }
+    dealInTurn([...this.#peers.values()], this.#missing, this.chunks);
   }
 }

@@ -1,23 +1,26 @@
-import { createHash } from "node:crypto";
 import { DaemonError, logger, messageOf, pause } from "../core/mod.ts";
 import type { Clock } from "../core/mod.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import type { ChunkWriter } from "./chunk_writer.ts";
+import { DownloadRecord, type TransferFacts } from "./download_record.ts";
 import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
-import { digest, fromHex, sameHash } from "./hashing.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import { PeerRefusal } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
+import { HashThread } from "./hash_thread.ts";
 import { HolderSearch } from "./holder_search.ts";
 import { isGone } from "./holdings.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { Chunk, DownloadPlanInit } from "./planned.ts";
 import { type DownloadProgress, ProgressMeter } from "./progress.ts";
+import { fetchWholeFile } from "./whole_file.ts";
 
 /** How often a running download tells how far it is, and looks for further peers. */
 export const TICK_MS = 300;
 /** Without any peer for so long, a round counts as failed; there are three, longer than a cut of a minute. */
 export const ROUND_WAIT_MS = 40_000;
+/** Chunks below this size get a buffer of their own. */
+const SMALL_BYTES = 1_048_576;
 /** Chunk buffers kept for their next use. */
 const KEPT_BUFFERS = 4;
 
@@ -53,13 +56,16 @@ export class Downloader {
   readonly #flying = new Map<Chunk, Map<string, AbortController>>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #holders: HolderSearch;
+  readonly #record: DownloadRecord;
   readonly #totalBytes: number;
   readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
+  readonly #hashes = new HashThread();
   #doneBytes: number;
   #wake: () => void = () => undefined;
   #failure: unknown;
   readonly #meter: ProgressMeter;
   #lastProgress: number;
+  #progress: DownloadProgress | undefined;
   #rounds = 0;
 
   constructor(components: DownloaderComponents, init: DownloaderInit) {
@@ -77,6 +83,7 @@ export class Downloader {
       this.plan.setPeer(peerId, { lacks: new Set(indexes) });
     }
     const { plan } = this;
+    this.#record = new DownloadRecord(plan);
     this.#holders = new HolderSearch({ ...components, plan }, { manifest, sources });
     this.#totalBytes = sizeOf(manifest);
     this.#meter = new ProgressMeter(this.#totalBytes);
@@ -90,6 +97,14 @@ export class Downloader {
     this.#lastProgress = now;
     this.#rounds = 0;
     if (bytes > 0) this.plan.received(peerId, bytes, now);
+  }
+
+  /** How far it is, chunk by chunk and peer by peer. */
+  facts(): TransferFacts {
+    const { bytesPerSecond = 0, secondsLeft } = this.#progress ?? {};
+    const left = secondsLeft === undefined ? {} : { secondsLeft };
+    const progress = { doneBytes: this.#doneBytes, totalBytes: this.#totalBytes };
+    return this.#record.facts({ ...progress, bytesPerSecond, ...left }, this.#flying, this.#now());
   }
 
   /**
@@ -107,6 +122,7 @@ export class Downloader {
     } finally {
       abort.abort();
       await Promise.all([...this.#tasks, ticking]);
+      await this.#hashes.end();
     }
     this.#tell();
   }
@@ -160,44 +176,46 @@ export class Downloader {
     const abort = new AbortController();
     const flying = this.#flying.get(chunk) ?? new Map<string, AbortController>();
     this.#flying.set(chunk, flying.set(peerId, abort));
-    const buffer = this.#buffers.take();
     try {
-      const bytes = buffer.subarray(0, chunk.length);
       const both = AbortSignal.any([signal, abort.signal]);
-      const isGood = await this.#fetchBytes(chunk, peerId, bytes, both);
-      if (isGood && !abort.signal.aborted) await this.#keep(chunk, peerId, bytes);
+      const bytes = await this.#fetchBytes(chunk, peerId, both);
+      if (bytes && !abort.signal.aborted) {
+        await this.#keep(chunk, peerId, bytes.subarray(0, chunk.length));
+      }
+      if (bytes) this.#buffers.give(bytes);
     } finally {
-      this.#buffers.give(buffer);
       flying.delete(peerId);
       if (flying.size === 0) this.#flying.delete(chunk);
     }
   }
 
-  // Hashed part by part while it comes: the bytes are still in the processor's cache then.
+  // Whatever goes wrong on the way, the buffer is left to the collector: something may still fill it.
   async #fetchBytes(
     chunk: Chunk,
     peerId: string,
-    bytes: Uint8Array,
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const { manifest } = this.#init;
     const entry = manifest.files[chunk.file];
-    if (!entry) return false;
+    if (!entry) return undefined;
     try {
-      const hash = createHash("sha256");
+      const buffer = chunk.length < SMALL_BYTES
+        ? new Uint8Array(chunk.length)
+        : this.#buffers.take();
       const place = { id: manifest.id, path: entry.path, offset: chunk.chunk * CHUNK_BYTES };
-      await this.#components.client.fetchChunk(peerId, place, bytes, signal, (part) => {
-        hash.update(part);
-      });
-      if (hash.digest("hex") === entry.chunks[chunk.chunk]) return true;
+      const wanted = buffer.subarray(0, chunk.length);
+      await this.#components.client.fetchChunk(peerId, place, wanted, signal);
+      const { hash, bytes } = await this.#hashes.hash(buffer, chunk.length);
+      if (hash === entry.chunks[chunk.chunk]) return bytes;
       this.#components.onBadChunk?.(peerId);
       throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
     } catch (error) {
       const isOurs = signal.aborted || this.#lostIt(peerId, error);
       log.debug("A chunk did not come", { peerId, path: entry.path, error });
+      if (!isOurs) this.#record.failed(peerId, messageOf(error));
       this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
       if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
-      return false;
+      return undefined;
     }
   }
 
@@ -223,46 +241,26 @@ export class Downloader {
       return;
     }
     this.#doneBytes += chunk.length;
+    this.#record.landed(chunk, peerId);
     for (const other of this.plan.done(chunk, peerId, this.#now())) {
       this.#flying.get(chunk)?.get(other)?.abort();
     }
   }
 
-  // The last resort: the whole file from anybody, written from its beginning.
   async #fetchWhole(chunk: Chunk, signal: AbortSignal): Promise<void> {
     await Promise.all(this.#tasks);
-    const { manifest } = this.#init;
     const { client, writer } = this.#components;
-    const entry = manifest.files[chunk.file];
-    if (!entry) throw this.#noPeers();
-    let last: unknown;
-    for (const peerId of this.plan.peers) {
-      signal.throwIfAborted();
-      try {
-        await writer.restart(chunk.file);
-        await client.fetchFile(peerId, { id: manifest.id, ...entry }, async (index, bytes) => {
-          if (!sameHash(await digest(bytes), fromHex(entry.chunks[index] ?? ""))) {
-            this.#components.onBadChunk?.(peerId);
-            throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
-          }
-          await writer.write({ ...chunk, chunk: index, length: bytes.byteLength }, bytes);
-        }, signal);
-        const wholeFile = this.plan.chunks.filter(({ file }) => file === chunk.file);
-        for (const one of wholeFile) this.plan.done(one, peerId, this.#now());
-        this.plan.forgive();
-        this.#doneBytes = this.#totalBytes - writer.missingBytes;
-        return;
-      } catch (failure) {
-        signal.throwIfAborted();
-        last = failure;
-      }
-    }
-    throw new DaemonError(
-      "unavailable",
-      `Cannot fetch ${JSON.stringify(entry.path)} of "${manifest.id}" from any of ` +
-        `${this.plan.peers.length} peers: ${messageOf(last)}`,
-      { cause: last },
+    const peerId = await fetchWholeFile(
+      { client, writer, onBadChunk: (peerId) => this.#components.onBadChunk?.(peerId) },
+      { manifest: this.#init.manifest, chunk, peers: this.plan.peers },
+      signal,
     );
+    for (const one of this.plan.chunks.filter(({ file }) => file === chunk.file)) {
+      this.plan.done(one, peerId, this.#now());
+      this.#record.landed(one, peerId);
+    }
+    this.plan.forgive();
+    this.#doneBytes = this.#totalBytes - writer.missingBytes;
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
@@ -276,7 +274,8 @@ export class Downloader {
 
   #tell(): void {
     const progress = this.#meter.read(this.#doneBytes, this.#now());
-    this.#components.onProgress({ ...progress, peers: this.plan.peers.length });
+    this.#progress = { ...progress, peers: this.plan.peers.length };
+    this.#components.onProgress(this.#progress);
   }
 
   #now(): number {

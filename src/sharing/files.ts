@@ -4,6 +4,7 @@ import * as fs from "node:fs/promises";
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { DaemonError, messageOf, systemCode } from "../core/mod.ts";
+import { BULK_BYTES, BulkFile } from "./bulk_file.ts";
 
 /** What a path is, symbolic links not followed. */
 export interface FileFacts {
@@ -77,7 +78,7 @@ export const systemFiles: Files = {
   },
   async open(path, mode, { executable = false } = {}) {
     const handle = await fs.open(path, FLAGS[mode] | NO_FOLLOW, executable ? 0o755 : 0o644);
-    return openFile(handle);
+    return openFile(handle, new BulkFile(handle, path, mode !== "read"));
   },
   makeFolder: (path) => fs.mkdir(path, { mode: 0o755 }).then(() => undefined),
   rename: (from, to) => fs.rename(from, to),
@@ -98,9 +99,13 @@ export const systemFiles: Files = {
   },
 };
 
-function openFile(handle: fs.FileHandle): OpenFile {
+function openFile(handle: fs.FileHandle, bulk: BulkFile): OpenFile {
   return {
     async read(buffer, position) {
+      if (buffer.byteLength >= BULK_BYTES) {
+        const count = await bulk.read(buffer, position);
+        if (count !== undefined) return count;
+      }
       let filled = 0;
       while (filled < buffer.byteLength) {
         const left = buffer.byteLength - filled;
@@ -111,6 +116,7 @@ function openFile(handle: fs.FileHandle): OpenFile {
       return filled;
     },
     async write(bytes, position) {
+      if (bytes.byteLength >= BULK_BYTES && await bulk.write(bytes, position)) return;
       for (let done = 0; done < bytes.byteLength;) {
         const left = bytes.byteLength - done;
         const { bytesWritten } = await handle.write(bytes, done, left, position + done);
@@ -120,7 +126,7 @@ function openFile(handle: fs.FileHandle): OpenFile {
     truncate: (size) => handle.truncate(size),
     sync: () => handle.sync(),
     facts: async () => factsOf(await handle.stat()),
-    close: () => handle.close(),
+    close: () => bulk.close().finally(() => handle.close()),
   };
 }
 

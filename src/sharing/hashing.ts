@@ -1,6 +1,6 @@
 /** SHA-256 off the event loop: the runtime digests on threads of its own. */
 import { Buffer } from "node:buffer";
-import { createHash, hash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Files } from "./files.ts";
 import { CHUNK_BYTES, chunkCount } from "./names.ts";
 
@@ -15,7 +15,7 @@ export async function digest(bytes: Uint8Array): Promise<Uint8Array> {
 
 /** The hash of a file, made from the hashes of its chunks in order; hex, contract 5.2. */
 export function fileHash(chunks: Uint8Array): string {
-  return createHash("sha256").update(chunks).digest("hex");
+  return hash("sha256", chunks, "hex");
 }
 
 /** Bytes of a hash in hex. */

@@ -17,9 +17,10 @@ export interface ActivityProgress {
 export interface ItemState extends Omit<ActivityProgress, "doneBytes"> {
   readonly doneBytes?: number | undefined;
   readonly id: string;
-  readonly status: "Idle" | "Running" | "Completed" | "Failed";
+  /** `Waiting`: it goes on by itself. */
+  readonly status: "Idle" | "Running" | "Waiting" | "Completed" | "Failed";
   readonly activity?: ItemActivity;
-  /** Why it failed. */
+  /** Why it failed, or waits. */
   readonly reason?: string;
 }
 
@@ -40,6 +41,11 @@ export class ItemActivities {
   progress(id: string, progress: ActivityProgress): void {
     const { status, activity } = this.get(id);
     if (status === "Running" && activity) this.#set({ id, status, activity, ...progress });
+  }
+
+  /** A download waits for its next attempt. */
+  waits(id: string, reason: string): void {
+    this.#set({ id, status: "Waiting", activity: "downloading", reason });
   }
 
   /** It is over. */
@@ -73,7 +79,7 @@ export class ItemActivities {
         wake = resolve;
         const state = this.get(id);
         yield state; // a slow reader gets the newest state, not all of them
-        if (state.status !== "Running") return;
+        if (state.status !== "Running" && state.status !== "Waiting") return;
         if (this.get(id) === state && !signal.aborted) await promise;
       }
     } finally {
@@ -91,7 +97,7 @@ export class ItemActivities {
 
   #forgetOne(): void {
     for (const { id, status } of this.#states.values()) {
-      if (status === "Running") continue;
+      if (status === "Running" || status === "Waiting") continue;
       this.#states.delete(id);
       return;
     }

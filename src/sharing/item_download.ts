@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type Clock, DaemonError } from "../core/mod.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
 import type { PlanStrategy } from "./planned.ts";
+import type { TransferFacts } from "./download_record.ts";
 import { Downloader, type DownloaderComponents } from "./downloader.ts";
 import { diskError, type Files, isMissing, isPlainBelow, removeIfThere } from "./files.ts";
 import { writeSynced } from "./files.ts";
@@ -10,10 +11,11 @@ import type { LocalItems } from "./local_items.ts";
 import type { MergedManifest } from "./manifest_merge.ts";
 import type { Have } from "./messages.ts";
 import { MAX_SENTINEL_BYTES, parseVersion } from "./names.ts";
-import { SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
+import { CHUNK_BYTES, SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 import { bitmapHas, type ServedFile } from "./peer_server.ts";
 import type { DownloadProgress } from "./progress.ts";
 import type { IndexedFile, IndexStore } from "./store.ts";
+import type { Transfer } from "./transfers.ts";
 
 /** What {@link ItemDownload} uses. */
 export interface ItemDownloadComponents {
@@ -35,6 +37,12 @@ export interface ItemDownloadInit extends MergedManifest {
   readonly strategy?: PlanStrategy;
   readonly roundWaitMs?: number;
 }
+
+/** While what is on disk is still being looked at. */
+const NOT_BEGUN: TransferFacts = {
+  ...{ bytesTotal: 0, bytesDone: 0, bytesPerSecond: 0, chunksTotal: 0, chunksDone: 0 },
+  ...{ chunkBytes: CHUNK_BYTES, peers: [], map: { cellChunks: 1, runs: [] } },
+};
 
 /** A download that runs, and what of it can be served already. */
 export class ItemDownload {
@@ -88,6 +96,12 @@ export class ItemDownload {
   /** Content arrived. */
   received(peerId: string, bytes: number): void {
     this.#downloader?.received(peerId, bytes);
+  }
+
+  /** How far it is. */
+  transfer(): Transfer {
+    const { id, version } = this.#init.manifest;
+    return { id, version, status: "Running", ...this.#downloader?.facts() ?? NOT_BEGUN };
   }
 
   /** Which chunks can be served. */

@@ -6,7 +6,7 @@ import type { IndexStore } from "./store.ts";
 /** Manifests kept in memory. */
 const KEPT = 4;
 /** Rows read from the index between two turns of the event loop. */
-const ROWS_AT_ONCE = 500;
+const ROWS_AT_ONCE = 100;
 
 /** Manifests of our own items, made of the index; those asked for last stay in memory. */
 export class KeptManifests {

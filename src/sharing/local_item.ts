@@ -68,7 +68,12 @@ function isDownloaded({ sentinelMtimeMs }: IndexedItem): boolean {
 
 /** Whether a list would show no difference. */
 export function isEqual(a: LocalItem, b: LocalItem): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a.version === b.version && a.size === b.size && a.files === b.files &&
+    a.downloaded === b.downloaded && a.installed === b.installed && a.isHashed === b.isHashed &&
+    a.skipped.length === b.skipped.length &&
+    a.skipped.every(({ path, reason }, index) =>
+      path === b.skipped[index]?.path && reason === b.skipped[index]?.reason
+    );
 }
 
 /** @throws {DaemonError} `not_found` for an item nobody here knows. */

@@ -213,7 +213,7 @@ export class LocalItems {
     }
     const { version, installed, skipped, sentinelMtimeMs } = found;
     const isFetched = known?.isFetched === true && known.version === version;
-    const rows = new Map(store.files(id).map((row) => [row.path, row]));
+    const rows = store.fileFacts(id);
     const files = isFetched ? found.files.filter(({ path }) => rows.has(path)) : found.files;
     const isSame = (file: FoundFile) => {
       const row = rows.get(file.path);

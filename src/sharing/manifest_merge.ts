@@ -34,7 +34,10 @@ export async function mergeManifests(
   const { id, version } = newest.manifest;
   const voters = manifests.filter(({ manifest }) => manifest.version === version);
   const sources = new Map(voters.map(({ peerId }) => [peerId, new Set<string>()]));
-  const files = await inSlices(vote(voters, sources), signal);
+  const [only] = voters;
+  const files = only && voters.length === 1
+    ? only.manifest.files
+    : await inSlices(vote(voters, sources), signal);
   if (files.length === 0) {
     throw new DaemonError(
       "failed_precondition",

@@ -11,11 +11,13 @@ import { MAX_FILES } from "./scanner.ts";
 import { inSlices, turn } from "./slices.ts";
 
 const PIECE_CHARACTERS = 65_536;
+/** Bytes that are looked at between two looks at the clock. */
+const READ_BYTES = 8_192;
 /** Longest entry of a list; a manifest has one a file. */
 const MAX_ENTRY_BYTES = 8 * 1_024 * 1_024;
 
 /** The text of a manifest in pieces; their bytes are counted before the first is sent. */
-export async function manifestPieces(manifest: Manifest): Promise<Uint8Array[]> {
+async function manifestPieces(manifest: Manifest): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = [];
   const encoder = new TextEncoder();
   const head = JSON.stringify({ id: manifest.id, version: manifest.version }).slice(0, -1);
@@ -31,6 +33,23 @@ export async function manifestPieces(manifest: Manifest): Promise<Uint8Array[]> 
   }());
   pieces.push(encoder.encode(`${text}]}}`));
   return pieces;
+}
+
+/** The text of manifests that are being sent: made once for all who ask at the same time. */
+export class SharedPieces {
+  readonly #inUse = new Map<Manifest, { readonly pieces: Promise<Uint8Array[]>; users: number }>();
+
+  /** Lends the pieces of a manifest; they are let go with their last user. */
+  async lend(manifest: Manifest, use: (pieces: Uint8Array[]) => Promise<void>): Promise<void> {
+    const lent = this.#inUse.get(manifest) ?? { pieces: manifestPieces(manifest), users: 0 };
+    this.#inUse.set(manifest, lent);
+    lent.users++;
+    try {
+      await use(await lent.pieces);
+    } finally {
+      if (--lent.users === 0) this.#inUse.delete(manifest);
+    }
+  }
 }
 
 /** Sends pieces as one message. */
@@ -60,7 +79,7 @@ export async function readListMessage(
   const splitter = new EntrySplitter(take);
   let until = performance.now() + 4;
   while (left > 0) {
-    const part = await reader.part(Math.min(left, PIECE_CHARACTERS), signal);
+    const part = await reader.part(Math.min(left, READ_BYTES), signal);
     left -= part.byteLength;
     splitter.push(part);
     if (performance.now() < until) continue;

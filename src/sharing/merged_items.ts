@@ -20,7 +20,7 @@ export interface ListedItem {
   readonly peers: number;
   /** Peers have a newer version than we. */
   readonly canUpdate: boolean;
-  readonly activity?: ItemActivity;
+  readonly activity?: ItemActivity | "waiting";
   /** Why nothing can be done with it. */
   readonly problem?: string;
 }
@@ -29,8 +29,10 @@ export interface ListedItem {
 export interface MergeInput {
   readonly local: readonly LocalItem[];
   readonly remote: ReadonlyMap<string, LatestItem>;
+  /** Items that are worked at, also those that nobody has any more. */
+  readonly busy: readonly string[];
   readonly catalog: Pick<Catalog, "has" | "nameOf">;
-  activityOf(id: string): ItemActivity | undefined;
+  activityOf(id: string): ListedItem["activity"];
   problemOf(id: string): string | undefined;
 }
 
@@ -38,7 +40,7 @@ export interface MergeInput {
 export async function mergeItems(input: MergeInput): Promise<ListedItem[]> {
   const locals = new Map(input.local.map((item) => [item.id, item]));
   const items: ListedItem[] = [];
-  for (const id of new Set([...locals.keys(), ...input.remote.keys()])) {
+  for (const id of new Set([...locals.keys(), ...input.remote.keys(), ...input.busy])) {
     if (!await input.catalog.has(id)) continue;
     items.push(await merged(id, locals.get(id), input));
   }

@@ -170,10 +170,13 @@ export function broken(reason: string): DaemonError {
   return new DaemonError("data_loss", `Cannot use the peer's answer: ${reason}`);
 }
 
+// One for all: a manifest has 100,000 entries, and each would make another one.
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
 /** JSON in UTF-8. @throws {DaemonError} `data_loss`. */
 export function parseJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return JSON.parse(utf8.decode(bytes));
   } catch {
     throw broken("it is no JSON");
   }

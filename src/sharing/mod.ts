@@ -4,4 +4,5 @@ export type { BandwidthLimits, SharingComponents } from "./components.ts";
 export { LIBRARY_EVENTS } from "./events.ts";
 export { systemFiles } from "./files.ts";
 export { Sharing } from "./sharing.ts";
+export type { Transfer } from "./transfers.ts";
 export { ArchiveUnpacker } from "./unpack/archives.ts";

@@ -89,7 +89,7 @@ export function checkItemId(id: string): string {
  */
 export function pathProblem(path: string, platform: string = process.platform): string | undefined {
   if (path === "") return "it is empty";
-  if (path.length > MAX_PATH_BYTES || utf8.encode(path).byteLength > MAX_PATH_BYTES) {
+  if (path.length * 3 > MAX_PATH_BYTES && utf8.encode(path).byteLength > MAX_PATH_BYTES) {
     return `it is longer than ${MAX_PATH_BYTES} bytes`;
   }
   if (!path.isWellFormed()) return "it is no valid Unicode";
@@ -103,23 +103,22 @@ export function pathProblem(path: string, platform: string = process.platform): 
 }
 
 function nameProblem(name: string, platform: string): string | undefined {
-  const shown = JSON.stringify(name);
   if (name === "") return "a name in it is empty";
-  if (name === "." || name === "..") return `the name ${shown} leaves the folder`;
+  if (name === "." || name === "..") return `the name ${JSON.stringify(name)} leaves the folder`;
   if (FORBIDDEN.test(name) || (platform === "win32" && FORBIDDEN_ON_WINDOWS.test(name))) {
-    return `the name ${shown} has a character that is not allowed`;
+    return `the name ${JSON.stringify(name)} has a character that is not allowed`;
   }
   if (platform === "win32" && SHORT_NAME.test(name)) {
-    return `the name ${shown} may be another file's on Windows`;
+    return `the name ${JSON.stringify(name)} may be another file's on Windows`;
   }
-  if (/[. ]$/.test(name)) return `the name ${shown} ends with a dot or a space`;
+  if (/[. ]$/.test(name)) return `the name ${JSON.stringify(name)} ends with a dot or a space`;
   // Compatibility forms count as what a file system may turn them into.
-  const plain = name.normalize("NFKC");
-  if (DEVICE.test(plain)) return `the name ${shown} is a device on Windows`;
+  const plain = ASCII.test(name) ? name : name.normalize("NFKC");
+  if (DEVICE.test(plain)) return `the name ${JSON.stringify(name)} is a device on Windows`;
   if (plain === ".." || plain === "." || /[/\\:]/.test(plain)) {
-    return `the name ${shown} has a character that looks like a separator`;
+    return `the name ${JSON.stringify(name)} has a character that looks like a separator`;
   }
-  if (utf8.encode(name).byteLength > MAX_NAME_BYTES) {
+  if (name.length * 3 > MAX_NAME_BYTES && utf8.encode(name).byteLength > MAX_NAME_BYTES) {
     return `a name in it is longer than ${MAX_NAME_BYTES} bytes`;
   }
   return undefined;

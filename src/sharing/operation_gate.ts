@@ -90,17 +90,25 @@ export class OperationGate {
   }
 
   /** Aborts the operation of an item and waits for its end. @returns Whether there was one. */
-  async cancel(id: string, reason = "it was cancelled"): Promise<boolean> {
-    const running = this.#running.get(id);
-    if (!running) return false;
-    running.abort.abort(new DaemonError("cancelled", `Cannot go on with "${id}": ${reason}`));
-    await running.done;
-    return true;
+  async cancel(id: string): Promise<boolean> {
+    return await this.#end(
+      id,
+      new DaemonError("cancelled", `Cannot go on with "${id}": it was cancelled`),
+    );
   }
 
   /** Aborts everything and waits. */
   async cancelAll(): Promise<void> {
-    const ids = [...this.#running.keys()];
-    await Promise.all(ids.map((id) => this.cancel(id, "the daemon stops")));
+    const stop = (id: string) =>
+      new DaemonError("aborted", `Cannot go on with "${id}": the daemon stops`);
+    await Promise.all([...this.#running.keys()].map((id) => this.#end(id, stop(id))));
+  }
+
+  async #end(id: string, reason: DaemonError): Promise<boolean> {
+    const running = this.#running.get(id);
+    if (!running) return false;
+    running.abort.abort(reason);
+    await running.done;
+    return true;
   }
 }

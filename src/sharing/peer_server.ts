@@ -4,7 +4,7 @@ import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { type Files, isMissing, type OpenFile } from "./files.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
-import { manifestPieces, writePieces } from "./manifest_text.ts";
+import { SharedPieces, writePieces } from "./manifest_text.ts";
 import { type ErrorClass, frame, type Game, type Have } from "./messages.ts";
 import { LIBRARY_PROTOCOL, MAX_REQUEST_BYTES, type Request } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
@@ -73,6 +73,7 @@ export class PeerServer {
   readonly #components: PeerServerComponents;
   readonly #streams = new Map<string, number>();
   readonly #buffers = new BufferPool(READ_BYTES, MAX_STREAMS);
+  readonly #pieces = new SharedPieces();
   #open = 0;
   #stop: (() => Promise<void>) | undefined;
   #abort = new AbortController();
@@ -166,9 +167,10 @@ export class PeerServer {
     if ("GetGame" in request) {
       const manifest = await items.manifest(request.GetGame.id);
       if (!manifest) throw new Refusal("NotFound");
-      const pieces = await manifestPieces(manifest);
-      touch();
-      return await writePieces(stream, pieces, signal);
+      return await this.#pieces.lend(manifest, async (pieces) => {
+        touch();
+        await writePieces(stream, pieces, signal);
+      });
     }
     if ("GetHave" in request) {
       const have = await items.have(request.GetHave.id);

@@ -71,7 +71,7 @@ export function* scanItem(
   };
   for (const folders = [""]; folders.length > 0;) {
     const folder = folders.pop() ?? "";
-    const entries = listFolder(join(root, folder));
+    const entries = listFolder(folder ? `${root}/${folder}` : root);
     if (!entries && folder === "") return undefined;
     for (const [index, entry] of (entries ?? []).entries()) {
       if (index % 256 === 255) yield;
@@ -81,7 +81,7 @@ export function* scanItem(
       } else if (entry.isDirectory) folders.push(path);
       else if (!entry.isFile) skipped.push({ path, reason: "it is no regular file" });
       else {
-        const stat = lookAt(join(root, path));
+        const stat = lookAt(`${root}/${path}`);
         if (!stat?.isFile) continue;
         if (path === SENTINEL) sentinel = stat;
         take(path, stat);

@@ -1,13 +1,13 @@
-import { join } from "node:path";
-import { DaemonError, guard, logger, messageOf, type Service, type Timer } from "../core/mod.ts";
+import { DaemonError, guard, type Service, type Timer } from "../core/mod.ts";
 import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import { LIBRARY_EVENTS, type TellLibraryEvent } from "./events.ts";
 import type { ItemState } from "./item_activities.ts";
-import type { ItemDownload } from "./item_download.ts";
-import { LocalItems, type ScanResult } from "./local_items.ts";
+import { Fetches } from "./fetches.ts";
+import type { ScanResult } from "./local_items.ts";
 import { type ListedItem, mergeItems } from "./merged_items.ts";
-import { Monitor } from "./monitor.ts";
+import { Offers } from "./offers.ts";
+import { OpenFolder } from "./open_folder.ts";
 import { OperationGate } from "./operation_gate.ts";
 import { PeerClient } from "./peer_client.ts";
 import { PeerItems } from "./peer_items.ts";
@@ -15,21 +15,13 @@ import { PeerServer, type ServedCounts, type ServedItems } from "./peer_server.t
 import { LIBRARY_PROTOCOL } from "./messages.ts";
 import { RateLimits } from "./rate_limit.ts";
 import { readSettings, writeSettings } from "./settings.ts";
-import { IndexStore } from "./store.ts";
 import { Installs } from "./transaction.ts";
+import { listTransfers } from "./transfers.ts";
 
+/** Longest wait for the manifests of an item that is taken up again. */
+const ASK_MS = 120_000;
 /** Changes of the folder within this time are told once: ten thousand items come one by one. */
 const NEWS_MS = 100;
-const log = logger("sharing");
-
-/** One folder that is open: its index, its items, its watch. */
-interface OpenFolder {
-  readonly store: IndexStore;
-  readonly local: LocalItems;
-  readonly monitor: Monitor;
-  /** Items whose intent log cannot be read. */
-  readonly blocked: Map<string, string>;
-}
 
 /** The shared library: what we have, what peers have, and how it gets from there to here. */
 export class Sharing implements Service {
@@ -39,7 +31,7 @@ export class Sharing implements Service {
   readonly #components: SharingComponents;
   readonly #init: SharingInit;
   readonly #gate = new OperationGate((id) => this.#operationEnded(id));
-  readonly #downloads = new Map<string, ItemDownload>();
+  readonly #fetches: Fetches;
   readonly #client: PeerClient;
   readonly #server: PeerServer;
   readonly #installs: Installs;
@@ -54,9 +46,7 @@ export class Sharing implements Service {
     const rates = { total: () => limits().downloadTotal, perPeer: () => limits().downloadPerPeer };
     this.#client = new PeerClient({
       ...{ streams, clock, downloads: new RateLimits(clock, rates) },
-      onBytes: (peerId, count) => {
-        for (const download of this.#downloads.values()) download.received(peerId, count);
-      },
+      onBytes: (peerId, count) => this.#fetches.received(peerId, count),
     }, init);
     this.#server = new PeerServer({
       ...{ streams, files, items: this.#served() },
@@ -68,15 +58,19 @@ export class Sharing implements Service {
     });
     this.#installs = new Installs(components);
     this.peers = this.#createPeers();
-    this.actions = new Actions({
-      ...components,
-      ...{ client: this.#client, gate: this.#gate, peers: this.peers, installs: this.#installs },
-      ...{ downloads: this.#downloads, tell: this.#tell },
+    const shared = {
+      ...{ client: this.#client, gate: this.#gate, peers: this.peers, tell: this.#tell },
       local: () => this.#open().local,
       store: () => this.#open().store,
+    };
+    this.#fetches = new Fetches({ ...shared, clock, files }, init);
+    this.actions = new Actions({
+      ...{ ...components, ...shared, installs: this.#installs, fetches: this.#fetches },
+      offers: new Offers({ ...shared, clock }),
+      resumption: () => this.#open().resumption,
       checkBlocked: (id) => this.#checkBlocked(id),
       unblock: (id) => this.#open().blocked.delete(id),
-    }, init);
+    });
   }
 
   async start(): Promise<void> {
@@ -94,6 +88,7 @@ export class Sharing implements Service {
 
   async stop(): Promise<void> {
     for (const stop of this.#stops.splice(0)) stop();
+    this.#folder?.resumption.stop();
     this.peers.stop();
     await this.#server.stop();
     await this.#gate.cancelAll();
@@ -117,12 +112,15 @@ export class Sharing implements Service {
 
   /** Peers' newest items and our own, also those that only exist here. */
   async items(): Promise<ListedItem[]> {
-    const { local, blocked } = this.#open();
+    const { local, blocked, resumption } = this.#open();
+    const waiting = resumption.waiting().map(({ want }) => want.id);
     return await mergeItems({
+      busy: [...this.#gate.list().map(({ id }) => id), ...waiting],
       local: local.list(),
       remote: this.peers.all(),
       catalog: this.#components.catalog,
-      activityOf: (id) => this.#gate.activityOf(id),
+      activityOf: (id) =>
+        this.#gate.activityOf(id) ?? (resumption.isWaiting(id) ? "waiting" : undefined),
       problemOf: (id) => blocked.get(id),
     });
   }
@@ -130,6 +128,12 @@ export class Sharing implements Service {
   /** What an item is busy with, again after each change, until it is busy no more. */
   watch(id: string, signal: AbortSignal): AsyncIterable<ItemState> {
     return this.#gate.activities.watch(id, signal);
+  }
+
+  /** What is being fetched, or waits for that. */
+  transfers(): ReturnType<typeof listTransfers> {
+    const { resumption, store } = this.#open();
+    return listTransfers({ resumption, store, fetches: this.#fetches });
   }
 
   /** Looks at every item now. */
@@ -175,32 +179,15 @@ export class Sharing implements Service {
   }
 
   async #openFolder(dir: string): Promise<void> {
-    const { files, catalog } = this.#components;
-    const store = IndexStore.open(join(this.#init.dataDir, "library_index.db"), dir);
-    const local = new LocalItems({
-      ...{ store, files, catalog },
-      isBusy: (id) => this.#gate.activityOf(id) !== undefined,
+    const { clock, files, catalog, watch } = this.#components;
+    const folder = await OpenFolder.open({
+      ...{ clock, files, catalog, gate: this.#gate, installs: this.#installs, peers: this.peers },
+      ...{ ...(watch ? { watch } : {}), tell: this.#tell },
       onChanged: () => this.#changedSoon(),
-    }, { dir });
-    const monitor = new Monitor({
-      clock: this.#components.clock,
-      ...(this.#components.watch ? { watch: this.#components.watch } : {}),
-      items: () => local.list().map(({ id }) => id),
-      scan: (id) => local.scan(id),
-      scanAll: () => local.scanAll(),
-    }, { dir });
-    try {
-      local.open();
-      this.#folder = { store, local, monitor, blocked: new Map() };
-      await this.#recover(this.#folder);
-    } catch (cause) {
-      store.close();
-      this.#folder = undefined;
-      if (cause instanceof DaemonError) throw cause;
-      throw new DaemonError("unavailable", `Cannot use ${dir}: ${messageOf(cause)}`, { cause });
-    }
-    monitor.start();
-    guard("look at the library", () => local.scanAll());
+      goOn: (want) => this.actions.goOn(want, AbortSignal.timeout(ASK_MS)),
+    }, { dir, dataDir: this.#init.dataDir });
+    this.#folder = folder;
+    folder.start();
   }
 
   #changedSoon(): void {
@@ -217,22 +204,7 @@ export class Sharing implements Service {
     this.#news = undefined;
     const folder = this.#folder;
     this.#folder = undefined;
-    folder?.monitor.stop();
-    await folder?.local.close();
-    folder?.store.close();
-  }
-
-  // Before anything is served or changed: whatever a stop left half done is put right.
-  async #recover({ local, blocked }: OpenFolder): Promise<void> {
-    for (const id of await local.unfinished()) {
-      try {
-        await this.#installs.recover(local.rootOf(id));
-      } catch (failure) {
-        blocked.set(id, messageOf(failure));
-        log.error("An item is blocked until it is repaired", { id, reason: messageOf(failure) });
-        this.#tell("runtime-failed", { component: "recovery", id, reason: messageOf(failure) });
-      }
-    }
+    await folder?.close();
   }
 
   #checkBlocked(id: string): void {
@@ -273,7 +245,10 @@ export class Sharing implements Service {
         count();
         this.#tell("games-list-updated");
       },
-      onListed: () => this.#tell("games-list-updated"),
+      onListed: () => {
+        this.#tell("games-list-updated");
+        this.#folder?.resumption.peersChanged();
+      },
     });
   }
 
@@ -283,10 +258,10 @@ export class Sharing implements Service {
       manifest: async (id) => await this.#folder?.local.manifest(id),
       have: async (id) => {
         if (!await this.#components.catalog.has(id)) return undefined;
-        return this.#downloads.get(id)?.have();
+        return this.#fetches.get(id)?.have();
       },
       file: async (id, path) => {
-        const download = this.#downloads.get(id);
+        const download = this.#fetches.get(id);
         if (!download) return await this.#folder?.local.file(id, path);
         return await this.#components.catalog.has(id) ? download.file(path) : undefined;
       },

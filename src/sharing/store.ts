@@ -2,9 +2,9 @@
  * The index of the shared library on disk: what was found in each item's folder and which hashes
  * belong to it, so that an unchanged item is never read again. A cache: losing it costs a new hash.
  */
-import { renameSync } from "node:fs";
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { DaemonError, logger, messageOf } from "../core/mod.ts";
+import { openDatabase, putAside } from "./store_database.ts";
 
 /** One file as it was hashed. */
 export interface IndexedFile {
@@ -38,18 +38,6 @@ export interface StoredChunk {
   readonly isSynced: boolean;
 }
 
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS item(id TEXT PRIMARY KEY, version TEXT NOT NULL, sentinel INTEGER NOT NULL,
-    size INTEGER NOT NULL, files INTEGER NOT NULL, installed INTEGER NOT NULL, fetched INTEGER NOT NULL,
-    hashed INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS file(item TEXT NOT NULL, path TEXT NOT NULL, size INTEGER NOT NULL,
-    mtime INTEGER NOT NULL, chunks BLOB NOT NULL, PRIMARY KEY(item, path)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS part(item TEXT NOT NULL, path TEXT NOT NULL, chunk INTEGER NOT NULL,
-    hash BLOB NOT NULL, synced INTEGER NOT NULL, PRIMARY KEY(item, path, chunk)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS part_time(item TEXT NOT NULL, path TEXT NOT NULL, mtime INTEGER NOT NULL,
-    PRIMARY KEY(item, path)) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-`;
 const LAYOUT = "1";
 const log = logger("sharing");
 
@@ -58,6 +46,7 @@ type Row = Record<string, string | number | bigint | Uint8Array | null>;
 /** SQLite below `data/`; every call is short. */
 export class IndexStore {
   readonly #database: DatabaseSync;
+  #items: Map<string, IndexedItem> | undefined;
   readonly #statements = new Map<string, StatementSync>();
 
   private constructor(database: DatabaseSync) {
@@ -101,19 +90,19 @@ export class IndexStore {
       this.#database.exec("COMMIT");
     } catch (failure) {
       this.#database.exec("ROLLBACK");
+      this.#items = undefined;
       throw failure;
     }
   }
 
-  /** Every item, by id. */
+  /** Every item, in no order. */
   items(): IndexedItem[] {
-    return this.#all("SELECT * FROM item ORDER BY id").map(itemOf);
+    return [...this.#known().values()];
   }
 
   /** One item. */
   item(id: string): IndexedItem | undefined {
-    const row = this.#get("SELECT * FROM item WHERE id = ?", id);
-    return row && itemOf(row);
+    return this.#known().get(id);
   }
 
   /** Adds or replaces an item; its files stay as they are. */
@@ -123,11 +112,13 @@ export class IndexStore {
       ...[item.id, item.version, item.sentinelMtimeMs, item.size, item.files],
       ...[Number(item.installed), Number(item.isFetched), Number(item.isHashed)],
     );
+    this.#items?.set(item.id, item);
   }
 
   /** Forgets an item and its files. */
   removeItem(id: string): void {
     this.#run("DELETE FROM item WHERE id = ?", id);
+    this.#items?.delete(id);
     this.#run("DELETE FROM file WHERE item = ?", id);
   }
 
@@ -138,6 +129,16 @@ export class IndexStore {
       ...[id, after, limit],
     );
     return rows.map(fileOf);
+  }
+
+  /** Files of an item without their hashes. */
+  fileFacts(id: string): Map<string, Pick<IndexedFile, "size" | "mtimeMs">> {
+    const facts = new Map<string, Pick<IndexedFile, "size" | "mtimeMs">>();
+    const sql = "SELECT path, size, mtime FROM file WHERE item = ?";
+    for (const { path, size, mtime } of this.#all(sql, id)) {
+      facts.set(String(path), { size: Number(size), mtimeMs: Number(mtime) });
+    }
+    return facts;
   }
 
   /** One file of an item. */
@@ -164,6 +165,11 @@ export class IndexStore {
       hash: row["hash"] as Uint8Array,
       isSynced: row["synced"] === 1,
     }));
+  }
+
+  /** How many chunks of an unfinished download are on disk. */
+  countParts(id: string): number {
+    return Number(this.#get("SELECT count(*) AS n FROM part WHERE item = ?", id)?.["n"] ?? 0);
   }
 
   /** Notes chunks of an unfinished download. */
@@ -207,9 +213,18 @@ export class IndexStore {
 
   /** Forgets everything. */
   clear(): void {
+    this.#items = undefined;
     for (const table of ["item", "file", "part", "part_time"]) {
       this.#database.exec(`DELETE FROM ${table}`);
     }
+  }
+
+  // A scan asks for each of ten thousand items.
+  #known(): Map<string, IndexedItem> {
+    this.#items ??= new Map(
+      this.#all("SELECT * FROM item").map((row) => [String(row["id"]), itemOf(row)]),
+    );
+    return this.#items;
   }
 
   #belongTo(libraryDir: string): void {
@@ -239,33 +254,6 @@ export class IndexStore {
 
   #run(sql: string, ...values: (string | number | Uint8Array)[]): void {
     this.#statement(sql).run(...values);
-  }
-}
-
-// What was written survives kill -9; after a power cut the newest rows may be missing, never wrong.
-function openDatabase(path: string): DatabaseSync {
-  const database = new DatabaseSync(path);
-  try {
-    database.exec(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192",
-    );
-    database.exec(SCHEMA);
-    const [check] = database.prepare("PRAGMA quick_check(1)").all() as Row[];
-    if (check?.["quick_check"] !== "ok") throw new RangeError("the check of its pages failed");
-    return database;
-  } catch (failure) {
-    database.close();
-    throw failure;
-  }
-}
-
-function putAside(path: string): void {
-  for (const suffix of ["", "-wal", "-shm"]) {
-    try {
-      renameSync(`${path}${suffix}`, `${path}.damaged${suffix}`);
-    } catch {
-      // there was none
-    }
   }
 }
 

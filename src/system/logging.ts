@@ -8,7 +8,7 @@ import {
 import { redactByField } from "@logtape/redaction";
 import process from "node:process";
 import { inspect } from "node:util";
-import { type LogFilter, type LogLevel, messageOf } from "../core/mod.ts";
+import { type LogFilter, type LogLevel, messageOf, systemCode } from "../core/mod.ts";
 import type { LogEntry } from "./log_hub.ts";
 
 /** Where log lines go. */
@@ -114,7 +114,18 @@ function plain(properties: Record<string, unknown>): Record<string, unknown> {
   );
 }
 
+let hasReader: boolean | undefined;
+
 /** Standard error, where a daemon in the foreground and its supervisor read. */
 export const terminal: { write(line: string): unknown } = {
-  write: (line) => process.stderr.write(line),
+  write: (line) => {
+    if (hasReader === undefined) {
+      hasReader = true;
+      // Logged, the failure of a log line would be the next one.
+      process.stderr.on("error", (failure) => {
+        if (systemCode(failure) === "EPIPE") hasReader = false;
+      });
+    }
+    if (hasReader) process.stderr.write(line);
+  },
 };

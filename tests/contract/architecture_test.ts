@@ -17,6 +17,7 @@ const RANKS: Readonly<Record<string, number>> = {
   api: 4,
   client: 4,
   cli: 5,
+  page: 5,
 };
 /** Folders other than core whose values a folder may import: the command line is a client. */
 const VALUES: Readonly<Record<string, readonly string[]>> = { cli: ["client"] };
@@ -29,6 +30,7 @@ const MAX_LINES = 300;
 const ENTRIES = [
   ...["main.ts", "src/client/mod.ts", "src/assembly/default_server.ts"],
   "src/p2pd/client/mod.ts",
+  "src/page/mod.ts",
 ];
 
 const graphs = await Promise.all(ENTRIES.map(importsFrom));

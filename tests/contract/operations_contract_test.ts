@@ -230,6 +230,28 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   "webhook.set": { input: () => ({ url: "" }) },
   "webhook.stats": NONE,
   "plugins.list": NONE,
+  "network.links": NONE,
+  "network.peer": { input: () => ({ peer: PEER }) },
+  "network.throughput": { input: () => ({ range: "1h" }), varies: ["points"] },
+  "network.throughput_live": {
+    input: () => ({ peers: true }),
+    varies: ["time_ms", "step_ms"],
+  },
+  "network.why": { input: () => ({ peer: PEER }) },
+  "core.health": NONE,
+  "trust.ignore": { input: (world) => ({ peer: askingPeer(world) }), varies: ["peer_id"] },
+  "trust.later": {
+    input: (world) => ({ peer: askingPeer(world), hours: 1 }),
+    varies: ["peer_id"],
+  },
+  "policy.shadow": {
+    input: async ({ call }) => {
+      await call("policy.start", { network: 0, policy: POLICY, shadow: true });
+      return { network: 0 };
+    },
+  },
+  "webhook.test": NONE,
+  "page.code": { input: () => ({}), varies: ["code", "url", "expires_at_ms"] },
   "library.items": { input: () => ({ search: "nobody" }) },
   "library.item": { input: async (world, n) => ({ id: await newItem(world, n) }) },
   "library.latest": { input: () => ({ id: "nobody-has-it" }) },
@@ -246,6 +268,8 @@ const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   "library.repair": { input: async (world, n) => ({ id: await newItem(world, n) }) },
   "library.verify": { input: async (world, n) => ({ id: await newItem(world, n) }) },
+  "library.transfers": NONE,
+  "library.transfers_live": NONE,
   "library.watch": { input: async (world, n) => ({ id: await newItem(world, n) }) },
 };
 
@@ -269,7 +293,7 @@ function settled(value: unknown, varies: readonly string[] = []): unknown {
 
 /** Writes who is trusted and who asks, as a daemon finds it at its start. */
 async function peersThatAsk(dataDir: string): Promise<string[]> {
-  const peerIds = await Promise.all(Array.from({ length: 16 }, async () => {
+  const peerIds = await Promise.all(Array.from({ length: 24 }, async () => {
     const key = await generateKeyPair("Ed25519");
     return peerIdFromPrivateKey(key).toString();
   }));

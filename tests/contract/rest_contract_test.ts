@@ -7,6 +7,10 @@ import { OpenDoors, OWN_ID } from "../support/open_doors.ts";
 
 /** Everything the door serves besides operations. */
 const OTHER_PATHS = [
+  "/",
+  "/page.js",
+  "/page.css",
+  "/page.svg",
   "/healthz",
   "/readyz",
   "/metrics",
@@ -151,9 +155,31 @@ Deno.test("REST /swagger-ui/ needs nothing from elsewhere", async () => {
   assert.match(start.body, /validatorUrl: null/); // else the page asks a site of others
 });
 
+Deno.test("REST / is the page: its own files alone, nothing inline", async () => {
+  await using doors = await OpenDoors.open();
+  const page = await doors.get("/");
+  assert.equal(page.status, 200);
+  assert.match(page.headers["content-type"] ?? "", /^text\/html/);
+  const policy = String(page.headers["content-security-policy"]);
+  assert.match(policy, /^default-src 'self';/);
+  assert.doesNotMatch(policy, /unsafe|https?:|\*|data:/);
+  assert.doesNotMatch(page.body, /<style|style=|<script(?![^>]*src=)|\son\w+=/i);
+  const wanted = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = ""]) => path);
+  assert.deepEqual(wanted.sort(), ["/page.css", "/page.js", "/page.svg"]);
+  const types = { css: /^text\/css/, js: /^text\/javascript/, svg: /^image\/svg/ };
+  for (const path of wanted) {
+    const { status, headers, body } = await doors.get(path);
+    assert.equal(status, 200, path);
+    const ending = path.split(".").at(-1) as keyof typeof types;
+    assert.match(headers["content-type"] ?? "", types[ending]);
+    assert.doesNotMatch(body, /(?:url\(|@import |from ?["'])["']?(https?:)?\/\//, path);
+    assert.equal(headers["content-security-policy"], policy);
+  }
+});
+
 Deno.test("REST answers 404 for everything else", async () => {
   await using doors = await OpenDoors.open();
-  for (const path of ["/", "/api/v1/", "/api/v1/core/reboot", "/statusx"]) {
+  for (const path of ["/index.html", "/page.map", "/api/v1/", "/api/v1/core/reboot", "/statusx"]) {
     const { status, body } = await doors.get(path);
     assert.equal(status, 404, path);
     assert.deepEqual(JSON.parse(body), { error: "not_found" });

@@ -92,6 +92,10 @@ Deno.test("almenad prints a banner for people, and one JSON line for programs", 
     banner,
     /^ {2}REST {5}http:\/\/127\.0\.0\.1:\d+\/status {2}http:\S+\/swagger-ui\/$/m,
   );
+  assert.match(
+    banner,
+    /^ {2}page {5}http:\/\/127\.0\.0\.1:\d+\/ {2}\(almenad dashboard opens it\)$/m,
+  );
   assert.match(banner, /^ {2}peers {4}\/ip[46]\/\S+\/tcp\/\d+$/m);
   assert.ok(banner.includes(folder.path));
 

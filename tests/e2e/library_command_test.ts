@@ -1,6 +1,6 @@
 /** `almenad library …` between real daemons, and the README's script that shares a folder. */
 import assert from "node:assert/strict";
-import { chmod, writeFile } from "node:fs/promises";
+import { chmod, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Cli } from "../support/cli.ts";
@@ -81,15 +81,26 @@ testInNetns(
   },
 );
 
-testInNetns("examples/share_folder.sh shares a folder through three kills", async () => {
-  const size = Deno.env.get("ALMENAD_FULL") === "1" ? "1024" : "48";
-  const { code, stdout, stderr } = await new Deno.Command("bash", {
-    args: [join(ROOT, "examples", "share_folder.sh"), size],
-    env: { ALMENAD: almenadCommand().join(" ") },
-    stdin: "null",
-  }).output();
-  const text = new TextDecoder().decode(stdout);
-  assert.equal(code, 0, text + new TextDecoder().decode(stderr));
-  assert.match(text, /killed while it fetched, round 1.*\n[\s\S]*round 2/);
-  assert.match(text, /equal: 3 files have the same hashes at both ends\n$/);
-});
+testInNetns(
+  "README: a folder is shared through two kills of a download and one of an installation",
+  async () => {
+    const readme = await readFile(join(ROOT, "README.md"), "utf8");
+    const [, typed = ""] = /^sudo (bash examples\/share_folder\.sh \d+)$/m.exec(readme) ?? [];
+    assert.notEqual(typed, "", "the README tells how");
+    const size = Deno.env.get("ALMENAD_FULL") === "1" ? "1024" : "48";
+    const { code, stdout, stderr } = await new Deno.Command("bash", {
+      args: ["-c", typed.replace(/\d+$/, size)],
+      cwd: ROOT,
+      env: { ALMENAD: almenadCommand().join(" ") },
+      stdin: "null",
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assert.equal(code, 0, text + new TextDecoder().decode(stderr));
+    assert.match(
+      text,
+      /killed while it fetched, round 1.*\n[\s\S]*killed while it fetched, round 2/,
+    );
+    assert.match(text, /killed while it installed/);
+    assert.match(text, /equal: 3 files have the same hashes at both ends\n$/);
+  },
+);

@@ -42,7 +42,7 @@ for (const transaction of TRANSACTIONS) {
     for (let step = 1; step <= steps; step++) {
       for (const fault of ["kill after", "kill before"] as const) {
         // The small size takes turns; the state before a step is the one after the step before.
-        if (!IS_FULL && (fault === "kill before" || step % 4 !== 1)) continue;
+        if (!IS_FULL && (fault === "kill before" || step % 6 !== 1)) continue;
         await using folder = await tempFolder(QUICK_PARENT);
         await prepare(folder.path, transaction);
         const { signal, stderr } = await runChild(folder.path, transaction, step, fault);

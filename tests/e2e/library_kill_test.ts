@@ -161,6 +161,9 @@ class Scene implements AsyncDisposable {
     this.states.add(found);
     const when = `${step}, killed at ${call} ${count}: ${found}`;
     this.daemon = await LibraryDaemon.start({ dataDir: this.home.path });
+    // What was cut short goes on by itself; what the kill left is to be seen.
+    await this.daemon.call("library", "cancel", { id: "game" });
+    await this.daemon.item("game", ({ activity }) => activity === undefined);
     const after = await inspect(this.root, when);
     const allowed = {
       download: [[before.installed], [0, before.downloaded, this.#version]],

@@ -11,6 +11,7 @@ import { tempFolder } from "../support/temp_folder.ts";
 import { waitFor } from "../support/wait.ts";
 
 const EXAMPLES = fileURLToPath(new URL("../../examples/plugins/", import.meta.url));
+const PROBE = fileURLToPath(new URL("../support/plugins/probe.js", import.meta.url));
 const SERVICE_PORT = 2_080;
 
 /** A data folder with plugins and their settings. */
@@ -33,6 +34,20 @@ async function folderWith(
     await chmod(join(folder, `${name}.js`), 0o600);
     await writeFile(join(folder, `${name}.json`), JSON.stringify(plugins[name]));
   }
+}
+
+/** Puts the probe of tests/support/plugins beside the other plugins. */
+async function addProbe(dataDir: string, settings: Record<string, unknown>): Promise<void> {
+  const folder = join(dataDir, "config", "plugins");
+  await copyFile(PROBE, join(folder, "probe.js"));
+  await chmod(join(folder, "probe.js"), 0o600);
+  await writeFile(join(folder, "probe.json"), JSON.stringify(settings));
+  const config = await readFile(join(dataDir, "config", "config.toml"), "utf8");
+  if (config.includes("[plugins]")) return;
+  await writeFile(
+    join(dataDir, "config", "config.toml"),
+    `${config}[plugins]\nenabled = true\n`,
+  );
 }
 
 async function trusted(daemon: DaemonProcess): Promise<Record<string, unknown>[]> {
@@ -166,32 +181,45 @@ print("cut", flush=True)
 `;
 
 testInNetns(
-  "Private mode serves untrusted peers the handshake only; bob is let in by name",
+  "Private mode serves an untrusted peer the handshake only, and everything once it is trusted",
   async () => {
     await using stack = new AsyncDisposableStack();
     const lan = stack.use(await Lan.create(["ada", "bob"]));
     const bobDir = stack.use(await tempFolder()).path;
     await folderWith(bobDir, {});
-    const bob = stack.use(
-      await startDaemon({ dataDir: bobDir, netns: lan.host("bob").namespace }),
-    );
+    const start = async (name: string, dataDir: string, args: string[] = []) =>
+      stack.use(await startDaemon({ dataDir, netns: lan.host(name).namespace, args }));
+    const stranger = await start("bob", bobDir);
     const adaDir = stack.use(await tempFolder()).path;
-    const allow = `[trust]\nallow = ["bob=${bob.ready.peer_id}"]\n`;
-    await folderWith(
-      adaDir,
-      { expose_http: { expose: { port: SERVICE_PORT, to: "127.0.0.1:1" } } },
-      allow,
-    );
-    const ada = stack.use(
-      await startDaemon({ dataDir: adaDir, netns: lan.host("ada").namespace, args: ["--private"] }),
-    );
+    const allow = `[trust]\nallow = ["bob=${stranger.ready.peer_id}"]\n`;
+    await folderWith(adaDir, {}, allow);
+    await addProbe(adaDir, { serve: true }); // whoever gets through is served
+    const ada = await start("ada", adaDir, ["--private"]);
+    const peer = ada.ready.peer_id;
     await waitFor("the link", async () => {
       const { peers } = await ask(bobDir, "network.peers", { connected: true });
       return (peers as unknown[]).length === 2;
     });
-    await act(bobDir, "trust.request", { peer: ada.ready.peer_id });
-    const { trusted: isTrusted } = await ask(bobDir, "trust.wait", { peer: ada.ready.peer_id });
+    await stranger.stop();
+    const results = join(bobDir, "results.json");
+    await addProbe(bobDir, { peer, results });
+    const bob = await start("bob", bobDir);
+    await waitFor("the refusal", async () => {
+      const { plugins } = await ask(bobDir, "plugins.list");
+      return (plugins as { name: string; problem: string }[]).some(({ name, problem }) =>
+        name === "probe" && /Cannot (read|write|send|open|dial)/.test(problem)
+      );
+    });
+    await act(bobDir, "trust.request", { peer });
+    const { trusted: isTrusted } = await ask(bobDir, "trust.wait", { peer });
     assert.equal(isTrusted, true);
+    await bob.stop();
+    await start("bob", bobDir);
+    const text = () => readFile(results, "utf8").catch(() => "");
+    const { link } = JSON.parse(
+      await waitFor("the results", async () => await text() || undefined, 30_000),
+    );
+    assert.equal(link.echoed, 10 * 1_048_576);
   },
 );
 

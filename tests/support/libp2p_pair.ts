@@ -4,7 +4,7 @@ import { yamux } from "@chainsafe/libp2p-yamux";
 import { identify } from "@libp2p/identify";
 import type { Connection, Libp2p } from "@libp2p/interface";
 import { tcp } from "@libp2p/tcp";
-import { createLibp2p } from "libp2p";
+import { createLibp2p, type Libp2pOptions } from "libp2p";
 
 /** Two connected nodes; dispose of them. */
 export interface Libp2pPair extends AsyncDisposable {
@@ -15,13 +15,16 @@ export interface Libp2pPair extends AsyncDisposable {
 }
 
 /** A node that listens on a free port of loopback. */
-export function createNode(): Promise<Libp2p> {
+export function createNode(options: Pick<Libp2pOptions, "connectionEncrypters"> = {}): Promise<
+  Libp2p
+> {
   return createLibp2p({
     addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     services: { identify: identify() },
+    ...options,
   });
 }
 

@@ -222,7 +222,8 @@ function ip(...args: string[]): Promise<CommandResult> {
   return execute("ip", args);
 }
 
-async function execute(program: string, args: string[]): Promise<CommandResult> {
+/** Runs a command to its end. @throws {DaemonError} `internal` if it fails. */
+export async function execute(program: string, args: string[]): Promise<CommandResult> {
   const output = await new Deno.Command(program, { args, stdin: "null" }).output();
   const [stdout, stderr] = [output.stdout, output.stderr].map((bytes) =>
     new TextDecoder().decode(bytes)

@@ -1,12 +1,19 @@
 /** Both front doors over the real operations, without a swarm behind them. */
 import { type IncomingHttpHeaders, request } from "node:http";
-import { GrpcServer, RestServer, StreamPlaces } from "../../src/api/mod.ts";
+import {
+  GrpcServer,
+  HttpAccess,
+  PageSessions,
+  RestServer,
+  StreamPlaces,
+} from "../../src/api/mod.ts";
 import {
   DaemonError,
   Health,
   Metrics,
   OperationRegistry,
   systemClock,
+  systemRandom,
 } from "../../src/core/mod.ts";
 import { isLan, PeerBook, type PeerGeo } from "../../src/network/mod.ts";
 import { type Components, type DaemonState, operations } from "../../src/operations/mod.ts";
@@ -66,10 +73,15 @@ export class OpenDoors implements AsyncDisposable {
       { registry, health },
       { ...shared, hosts: ["127.0.0.1"], port: 0 },
     );
+    const sessions = new PageSessions({ clock: systemClock, random: systemRandom });
+    const access = new HttpAccess({
+      ...{ adminToken: { isIn: () => false }, sessions },
+      port: () => this.#rest.endpoints()[0]?.port ?? 0,
+    });
     this.#rest = new RestServer(
       {
         ...{ registry, health, readAsset, metrics },
-        adminToken: { isIn: () => false },
+        ...{ access, sessions },
         graphql: () => Promise.resolve(new Response(null, { status: 404 })),
         streams: new StreamPlaces(4),
       },

@@ -54,11 +54,19 @@ const Parameter = z.union([
     }),
   }),
 ]);
-const SecurityScheme = z.strictObject({
-  type: z.literal("http"),
-  scheme: z.string(),
-  description: z.string().optional(),
-});
+const SecurityScheme = z.union([
+  z.strictObject({
+    type: z.literal("http"),
+    scheme: z.string(),
+    description: z.string().optional(),
+  }),
+  z.strictObject({
+    type: z.literal("apiKey"),
+    in: In,
+    name: z.string(),
+    description: z.string().optional(),
+  }),
+]);
 
 const Operation = z.strictObject({
   operationId: z.string().optional(),
@@ -83,7 +91,7 @@ const Document = z.strictObject({
   servers: z.array(z.object({ url: z.string() })).optional(),
   paths: z.record(
     z.string().startsWith("/"),
-    z.strictObject({ get: Operation.optional(), post: Operation.optional() }),
+    z.strictObject({ get: Operation, post: Operation, delete: Operation }).partial(),
   ),
   components: z.strictObject({
     schemas: z.record(z.string(), Schema),
@@ -105,8 +113,8 @@ export function checkOpenApi(document: unknown): string[] {
 }
 
 function repeatedIds({ paths }: z.output<typeof Document>): string[] {
-  const ids = Object.values(paths).flatMap(({ get, post }) =>
-    [get, post].flatMap((operation) => operation?.operationId ?? [])
+  const ids = Object.values(paths).flatMap(({ get, post, delete: remove }) =>
+    [get, post, remove].flatMap((operation) => operation?.operationId ?? [])
   );
   return ids.filter((id, index) => ids.indexOf(id) !== index)
     .map((id) => `operationId "${id}" is not unique`);
@@ -115,7 +123,8 @@ function repeatedIds({ paths }: z.output<typeof Document>): string[] {
 function unknownSchemes({ paths, components }: z.output<typeof Document>): string[] {
   const known = components?.securitySchemes ?? {};
   return Object.values(paths)
-    .flatMap(({ get, post }) => [...get?.security ?? [], ...post?.security ?? []])
+    .flatMap(({ get, post, delete: remove }) => [get, post, remove])
+    .flatMap((operation) => operation?.security ?? [])
     .flatMap((requirement) => Object.keys(requirement))
     .flatMap((name) => Object.hasOwn(known, name) ? [] : [`no security scheme "${name}"`]);
 }

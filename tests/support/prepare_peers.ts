@@ -13,13 +13,14 @@ import type { ForeignProgram } from "./foreign_peers.ts";
 import { GO_P2PD } from "./go_p2pd.ts";
 import { BUF, GRPCURL, PYTHON_GRPC } from "./grpc_tools.ts";
 import { HIVEMIND, PYTHON_P2PCLIENT } from "./interop/clients.ts";
+import { MINIUPNPD } from "./miniupnpd.ts";
 import { RUST_DAEMON, RUST_PEER } from "./rust_peers.ts";
 
 const GROUPS: Readonly<Record<string, readonly ForeignProgram[]>> = {
   go: [GO_P2PD],
   grpc: [BUF, GRPCURL, PYTHON_GRPC],
   rust: [RUST_PEER],
-  p2pd: [PYTHON_P2PCLIENT, HIVEMIND],
+  p2pd: [PYTHON_P2PCLIENT, HIVEMIND, MINIUPNPD],
   bench: [RUST_DAEMON, GHZ],
 };
 

@@ -1,10 +1,10 @@
 /**
  * Runs the tests and says at the end, alone on a line, how they fared: `N passed, N failed, N skipped`.
  *
- *     deno run -A tests/support/run_tests.ts [unit | e2e | full]
+ *     deno run -A tests/support/run_tests.ts [unit | e2e | full | library]
  *
  * Without a word everything runs in its small size; `full` is everything in the sizes that are
- * promised. Tests of real processes run in a network namespace of their own where this machine
+ * promised, `library` what is of the shared library. Tests of real processes run in a network namespace of their own where this machine
  * can make one, because daemons speak mDNS to the network they are on.
  */
 import { spawn } from "node:child_process";
@@ -27,7 +27,7 @@ import {
   summary,
 } from "./test_report.ts";
 
-const MODES = ["all", "unit", "e2e", "full"] as const;
+const MODES = ["all", "unit", "e2e", "full", "library"] as const;
 type Mode = (typeof MODES)[number];
 
 /** One or more `deno test` under one heading. */
@@ -52,10 +52,13 @@ const FILES_WITHOUT_ALMENAD = [
   "deb_test.ts",
   "dev_task_test.ts",
   "install_script_test.ts",
+  "library_crash_test.ts",
+  "library_random_test.ts",
   "mdns_change_test.ts",
   "mdns_discovery_test.ts",
   "mdns_hostile_test.ts",
   "package_test.ts",
+  "page_views_test.ts",
   "pkg_test.ts",
   "windows_msi_test.ts",
   "windows_plan_test.ts",
@@ -67,16 +70,21 @@ const UNIT: readonly Run[] = [
   { name: "examples in the documentation", tests: [["--doc", "src"]] },
 ];
 
-function e2eRuns(): readonly Run[] {
+const LIBRARY_UNIT: readonly Run[] = [
+  { name: "unit tests of the shared library", tests: [["--parallel", "tests/unit/sharing"]] },
+];
+
+function e2eRuns(mode: Mode): readonly Run[] {
   const isLeftOut = (file: string) =>
     process.env["ALMENAD_EXECUTABLE"] !== undefined && FILES_WITHOUT_ALMENAD.includes(file);
   const files = readdirSync(join(ROOT, E2E_FOLDER)).filter((file) => file.endsWith("_test.ts"));
-  const chosen = files.filter((file) => !isLeftOut(file)).sort();
+  const isAsked = (file: string) => mode !== "library" || file.startsWith("library_");
+  const chosen = files.filter((file) => !isLeftOut(file) && isAsked(file)).sort();
   const testsOf = (isTimed: boolean) =>
     chosen.filter((file) => TIMED_FILES.test(file) === isTimed).map((file) => [
       `${E2E_FOLDER}/${file}`,
     ]);
-  const leftOut = files.length - chosen.length;
+  const leftOut = files.filter(isLeftOut).length;
   const note = leftOut > 0 ? ` (without ${leftOut} files that never start almenad)` : "";
   return [
     { name: `tests of real processes${note}`, tests: testsOf(false), atOnce: 2, isNetworked: true },
@@ -225,7 +233,8 @@ function hasNetworkOrNeedsNone(): boolean {
 async function main(): Promise<number> {
   const mode = modeOf(parseArgs({ allowPositionals: true }).positionals[0]);
   if (!hasNetworkOrNeedsNone()) return 1;
-  const runs = [...(mode === "e2e" ? [] : UNIT), ...(mode === "unit" ? [] : e2eRuns())];
+  const unit = mode === "library" ? LIBRARY_UNIT : UNIT;
+  const runs = [...(mode === "e2e" ? [] : unit), ...(mode === "unit" ? [] : e2eRuns(mode))];
   const env: Record<string, string> = mode === "full" ? { ALMENAD_FULL: "1" } : {};
   const outcome = new Outcome(env);
   for (const run of runs) await outcome.add(run);

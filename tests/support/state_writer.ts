@@ -1,7 +1,8 @@
 /**
  * Changes trust, networks and policies of a folder again and again, for tests that kill it in
- * between: `state_writer.ts <folder> <trust|networks|policies> <first> <last>`. Says `done <n>` once
- * the n-th change is acknowledged.
+ * between: `state_writer.ts <folder> <trust|networks|policies|all> <first> <last> [wait]`. Says
+ * `done <n>` once the n-th change is acknowledged, `failed …` where it could not be made. With `wait`
+ * each change but the first waits for a line on stdin.
  */
 import process from "node:process";
 import { join } from "node:path";
@@ -12,7 +13,7 @@ import type { Daemon } from "../../src/plugins/plugin.ts";
 import { Policies } from "../../src/plugins/policy/manager.ts";
 import { TrustBook } from "../../src/plugins/trust/trust_book.ts";
 
-const [folder = "", what = "", first = "0", last = "0"] = process.argv.slice(2);
+const [folder = "", what = "", first = "0", last = "0", wait] = process.argv.slice(2);
 
 /** Any peer id; the number is kept beside it. */
 const PEER = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
@@ -97,9 +98,19 @@ export const SUBJECTS: Readonly<Record<string, (folder: string) => Subject>> = {
 };
 
 if (import.meta.main) {
-  const subject = SUBJECTS[what]?.(folder);
-  for (let n = Number(first); n <= Number(last); n++) {
-    await subject?.change(n);
-    process.stdout.write(`done ${n}\n`);
+  const lines = process.stdin[Symbol.asyncIterator]();
+  const subjects = what === "all" ? Object.keys(SUBJECTS) : [what];
+  for (const name of subjects) {
+    const subject = SUBJECTS[name]?.(folder);
+    for (let n = Number(first); n <= Number(last); n++) {
+      if (wait && n > Number(first)) await lines.next();
+      try {
+        await subject?.change(n);
+        process.stdout.write(`done ${n}\n`);
+      } catch (failure) {
+        process.stdout.write(`failed ${name} ${n}: ${failure}\n`);
+      }
+    }
   }
+  process.exit();
 }

@@ -1,14 +1,15 @@
 import { GraphQLError, parse } from "graphql";
 import { createYoga, type Plugin } from "graphql-yoga";
 import { toDaemonError } from "../../core/mod.ts";
+import type { HttpAccess } from "../http_access.ts";
 import { HttpError } from "../http_error.ts";
 import { limitsRule, MAX_TOKENS } from "./limits.ts";
 import { createSchema, type RequestFacts, type SchemaComponents } from "./schema.ts";
 
 /** What {@link createEngine} uses. */
 export interface EngineComponents<Components> extends SchemaComponents<Components> {
-  /** Knows the word that lets a caller change things. */
-  adminToken: { isIn(authorization: string | null | undefined): boolean };
+  /** Knows who may change things. */
+  access: HttpAccess;
 }
 
 /** Answers GraphQL requests that were checked; loaded at first use, because it is large. */
@@ -34,12 +35,12 @@ export function createEngine<Components>(
 
 function factsOf<Components>(
   { headers, signal }: Request,
-  { adminToken }: EngineComponents<Components>,
+  { access }: EngineComponents<Components>,
 ): RequestFacts {
   return {
     signal,
     requestId: headers.get("x-request-id")?.slice(0, 64) || crypto.randomUUID(),
-    isAdmin: adminToken.isIn(headers.get("authorization")),
+    checkAccess: (operation) => access.check(headers, operation),
   };
 }
 

@@ -8,7 +8,6 @@ import {
 } from "graphql";
 import * as z from "zod";
 import { type Operation, type OperationRegistry, wireName } from "../../core/mod.ts";
-import { missingToken } from "../http_error.ts";
 import type { StreamPlaces } from "../stream_places.ts";
 import { camelCase, type JsonSchema, pascalCase, TypeMaker } from "./types.ts";
 
@@ -19,8 +18,8 @@ const DEFAULT_LIBRARY = "default";
 export interface RequestFacts {
   readonly signal: AbortSignal;
   readonly requestId: string;
-  /** Whether the request holds the admin token. */
-  readonly isAdmin: boolean;
+  /** Throws unless the request may make this change. */
+  checkAccess(operation: Pick<Operation, "name" | "isOwnersAlone">): void;
 }
 
 /** What the schema is made over. */
@@ -30,7 +29,10 @@ export interface SchemaComponents<Components> {
 }
 
 type Field = GraphQLFieldConfig<unknown, RequestFacts>;
-type Described = Pick<Operation, "kind" | "name" | "scope" | "summary" | "input" | "output">;
+type Described = Pick<
+  Operation,
+  "kind" | "name" | "scope" | "summary" | "input" | "output" | "isOwnersAlone"
+>;
 
 /** Every operation as a field: queries, actions as mutations, streams as subscriptions. */
 export function createSchema<Components>(components: SchemaComponents<Components>): GraphQLSchema {
@@ -88,7 +90,7 @@ function caller<Components>(
   { registry }: SchemaComponents<Components>,
 ): NonNullable<Field["resolve"]> {
   return async (_source, args, facts) => {
-    if (operation.kind === "action" && !facts.isAdmin) throw missingToken(operation.name);
+    if (operation.kind === "action") facts.checkAccess(operation);
     const { input, libraryId } = inputOf(operation, args);
     return await registry.call(wireName(operation), input, { ...callOf(facts), ...libraryId });
   };

@@ -3,12 +3,15 @@ import { type Health, toDaemonError } from "../../core/mod.ts";
 import { HttpError } from "../http_error.ts";
 import { openApiDocument } from "./openapi.ts";
 import { addOperationRoutes, type RouteComponents } from "./operation_routes.ts";
+import { addPage } from "./page.ts";
 import { refusalOf } from "./request_guard.ts";
+import { addSessionRoutes, type SessionComponents } from "./session_routes.ts";
 import { toHttpStatus } from "./status.ts";
 import { swaggerAssetOf, swaggerPage, swaggerScript } from "./swagger.ts";
 
 /** What {@link createApp} uses. */
-export interface AppComponents<Components> extends RouteComponents<Components> {
+export interface AppComponents<Components>
+  extends RouteComponents<Components>, Pick<SessionComponents, "sessions"> {
   health: Health;
   metrics: { contentType: string; metrics(): Promise<string> };
   readAsset(name: string): Promise<Uint8Array>;
@@ -43,15 +46,20 @@ export function createApp<Components>(
   app.use(async (context, next) => {
     const refusal = refusalOf(context.req.raw.headers, allowedHosts);
     if (refusal) return context.json({ error: "permission_denied", message: refusal }, 403);
+    components.access.noticeUse(context.req.raw.headers);
     await next();
-    for (const [name, value] of Object.entries(SECURITY_HEADERS)) context.header(name, value);
+    for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
+      if (!context.res.headers.has(name)) context.header(name, value);
+    }
   });
+  addSessionRoutes(app, components);
   addOperationRoutes(app, components);
   for (const path of ["/graphql", "/graphql/:file"]) {
     app.all(path, (context) => components.graphql(context.req.raw));
   }
   addProbes(app, components);
   addDocuments(app, components, init);
+  addPage(app, components);
   app.notFound((context) => context.json({ error: "not_found" }, 404));
   app.onError((failure, context) => failed(context, failure));
   return app;

@@ -1,5 +1,7 @@
 import * as z from "zod";
 import type { Operation } from "../../core/mod.ts";
+import { CSRF_HEADER } from "../http_access.ts";
+import { SESSION_PATH } from "./session_path.ts";
 
 /** Where an operation is found: `GET /api/v1/<noun>/<verb>`. */
 export function restPath({ name }: Pick<Operation, "name">): string {
@@ -8,7 +10,7 @@ export function restPath({ name }: Pick<Operation, "name">): string {
 
 type Described = Pick<
   Operation,
-  "kind" | "name" | "scope" | "summary" | "input" | "output" | "aliases"
+  "kind" | "name" | "scope" | "summary" | "input" | "output" | "aliases" | "isOwnersAlone"
 >;
 
 /**
@@ -27,13 +29,14 @@ export function openApiDocument(
       paths[path] = { [method]: describe(operation, path) };
     }
   }
+  paths[SESSION_PATH] = sessionPath();
   return {
     openapi: "3.0.3",
     info: {
       title: "almenad",
       version,
       description: "The local API of the almena daemon. Errors answer {error, message}; changes " +
-        "need the admin token; streams are server-sent events.",
+        "need the admin token, or a page's session; streams are server-sent events.",
       license: { name: "Apache-2.0 OR MIT" },
     },
     servers: [{ url: "/" }],
@@ -46,6 +49,12 @@ export function openApiDocument(
           scheme: "bearer",
           description: "The word in daemon/admin_token of the data folder",
         },
+        pageToken: {
+          type: "apiKey",
+          in: "header",
+          name: CSRF_HEADER,
+          description: "The token that /api/v1/session tells a page with a session cookie",
+        },
       },
     },
   };
@@ -55,6 +64,17 @@ const ERROR_SCHEMA = {
   type: "object",
   required: ["error", "message"],
   properties: { error: { type: "string" }, message: { type: "string" } },
+};
+
+const CODE_SCHEMA = {
+  type: "object",
+  required: ["code"],
+  properties: { code: { type: "string" } },
+};
+const TOKEN_SCHEMA = {
+  type: "object",
+  required: ["csrf"],
+  properties: { csrf: { type: "string" } },
 };
 
 const LIBRARY_SCHEMA = { type: "string", default: "default" };
@@ -69,7 +89,7 @@ function describe(operation: Described, path: string) {
     summary: operation.summary,
     tags: [noun],
     ...(isAction
-      ? { security: [{ adminToken: [] }], requestBody: bodyOf(operation) }
+      ? { security: securityOf(operation), requestBody: bodyOf(operation) }
       : { parameters: parametersOf(operation) }),
     responses: {
       200: { description: "OK", content: answerOf(operation) },
@@ -79,6 +99,36 @@ function describe(operation: Described, path: string) {
       },
     },
   };
+}
+
+function sessionPath() {
+  const responses = {
+    200: { description: "OK", content: jsonContent(TOKEN_SCHEMA) },
+    default: {
+      description: "What could not be done, and why",
+      content: jsonContent({ $ref: "#/components/schemas/Error" }),
+    },
+  };
+  const tags = ["session"];
+  return {
+    get: { summary: "The token of this browser's session", tags, responses },
+    post: {
+      summary: "Sign this browser in with a code of almenad dashboard",
+      tags,
+      requestBody: { required: true, content: jsonContent(CODE_SCHEMA) },
+      responses,
+    },
+    delete: {
+      summary: "Sign this browser out",
+      tags,
+      security: [{ adminToken: [] }, { pageToken: [] }],
+      responses: { 204: { description: "OK" }, default: responses.default },
+    },
+  };
+}
+
+function securityOf({ isOwnersAlone }: Described) {
+  return [{ adminToken: [] }, ...isOwnersAlone ? [] : [{ pageToken: [] }]];
 }
 
 function answerOf({ kind, output }: Described) {

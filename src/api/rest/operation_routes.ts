@@ -6,7 +6,8 @@ import {
   type OperationRegistry,
   wireName,
 } from "../../core/mod.ts";
-import { HttpError, missingToken } from "../http_error.ts";
+import type { HttpAccess } from "../http_access.ts";
+import { HttpError } from "../http_error.ts";
 import { readJsonObject } from "../json_body.ts";
 import type { StreamPlaces } from "../stream_places.ts";
 import { eventStream } from "./event_stream.ts";
@@ -20,13 +21,16 @@ const MAX_REQUEST_ID = 64;
 /** What the routes use. */
 export interface RouteComponents<Components> {
   registry: OperationRegistry<Components>;
-  adminToken: { isIn(authorization: string | null | undefined): boolean };
+  access: HttpAccess;
   streams: StreamPlaces;
 }
 
-type Described = Pick<Operation, "kind" | "name" | "scope" | "input" | "aliases">;
+type Described = Pick<
+  Operation,
+  "kind" | "name" | "scope" | "input" | "aliases" | "isOwnersAlone"
+>;
 
-/** One route an operation: `GET` for queries and streams, `POST` with the token for actions. */
+/** One route an operation: `GET` for queries and streams, `POST` with leave for actions. */
 export function addOperationRoutes<Components>(
   app: Hono,
   components: RouteComponents<Components>,
@@ -105,10 +109,10 @@ function requestIdOf(context: Context): string {
 
 async function fromBody<Components>(
   context: Context,
-  { adminToken }: RouteComponents<Components>,
+  { access }: RouteComponents<Components>,
   operation: Described,
 ): Promise<Record<string, unknown>> {
-  if (!adminToken.isIn(context.req.header("authorization"))) throw missingToken(operation.name);
+  access.check(context.req.raw.headers, operation);
   const body = await readJsonObject(context.req.raw);
   const library = new URL(context.req.url).searchParams.get("library_id");
   return library === null || "library_id" in body ? body : { ...body, library_id: library };

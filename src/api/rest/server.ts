@@ -9,6 +9,8 @@ import {
 } from "../../core/mod.ts";
 import { type ConnectionCounts, ConnectionPlaces, type Place } from "../connection_places.ts";
 import { bindOrNext, checkLoopback, type Endpoint, formatEndpoint } from "../listen.ts";
+import type { HttpAccess } from "../http_access.ts";
+import type { PageSessions } from "../page_sessions.ts";
 import type { StreamPlaces } from "../stream_places.ts";
 
 /** A client that has not sent its whole head after so long is cut off. */
@@ -26,8 +28,9 @@ export interface RestServerComponents<Components> {
   metrics: { contentType: string; metrics(): Promise<string> };
   /** Reads a file of the Swagger page. */
   readAsset(name: string): Promise<Uint8Array>;
-  /** Knows the word that lets a caller change things. */
-  adminToken: { isIn(authorization: string | null | undefined): boolean };
+  /** Knows who may change things. */
+  access: HttpAccess;
+  sessions: PageSessions;
   /** Answers what comes to `/graphql`. */
   graphql(request: Request): Promise<Response>;
   /** Streams of all HTTP clients. */

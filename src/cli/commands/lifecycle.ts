@@ -52,7 +52,7 @@ async function refuseIfRunning({ client, dirs }: CommandContext): Promise<void> 
 // The state of the daemon once it answers, or the exit code it ended with before.
 async function startAndWait(context: CommandContext): Promise<Status | number> {
   const { client, dirs, flags, machine, output } = context;
-  const daemon = machine.startInBackground(flags, dirs);
+  const daemon = await machine.startInBackground(flags, dirs);
   const timeout = new AbortController();
   const ended = daemon.ended.then((code) => ({ code }));
   try {

@@ -53,9 +53,19 @@ export async function getItem(
   options: CommandOptions,
 ): Promise<number> {
   const install = options["install"] !== false;
-  await context.client.action("library.download", { id, install });
+  try {
+    await context.client.action("library.download", { id, install });
+  } catch (failure) {
+    if (!await isFetched(context, id)) throw failure; // else there is something to follow
+  }
   const done = install ? "is here and installed" : "is here";
   return await follow(context, id, options, () => `"${id}" ${done}`);
+}
+
+// It may have gone on by itself since the last start, or somebody else asked for it.
+async function isFetched({ client }: CommandContext, id: string): Promise<boolean> {
+  const answer = await client.query("library.items", { id }).catch(() => undefined);
+  return answer?.items.some((item) => item.id === id && item.activity === "downloading") ?? false;
 }
 
 /** `almenad library update [items…]`: without items, all that have a newer version. */

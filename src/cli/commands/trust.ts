@@ -36,8 +36,14 @@ export async function listTrust(context: CommandContext): Promise<number> {
 export async function pendingTrust(context: CommandContext): Promise<number> {
   const answer = await context.client.query("trust.pending");
   print(context, answer, () => {
-    const rows = answer.requests.map((one) => [one.peer_id, one.received_at, one.justification]);
-    return table(["PEER", "RECEIVED", "JUSTIFICATION"], rows, context.paint);
+    const rows = answer.requests.map((one) => [
+      one.peer_id,
+      one.words.join(" "),
+      one.state,
+      one.received_at,
+      one.justification,
+    ]);
+    return table(["PEER", "WORDS", "STATE", "RECEIVED", "JUSTIFICATION"], rows, context.paint);
   });
   return EXIT.ok;
 }

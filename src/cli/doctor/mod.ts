@@ -17,6 +17,15 @@ const DAY_MS = 86_400_000;
 
 /** Runs every check; exit code 0 without an error, 5 for the socket's rights, 4 without a daemon, else 1. */
 export async function doctor(context: CommandContext): Promise<number> {
+  const findings = await examine(context);
+  const count = (severity: string) => findings.filter((one) => one.severity === severity).length;
+  const json = { errors: count("error"), warnings: count("warning"), findings };
+  print(context, json, () => text(json, context.paint));
+  return codeOf(findings);
+}
+
+/** What every check found. */
+export async function examine(context: CommandContext): Promise<Finding[]> {
   const { status, findings: daemon } = await quietly("daemon", () => checkDaemon(context))
     .then((found) => Array.isArray(found) ? { status: undefined, findings: found } : found);
   const { dirs } = context;
@@ -29,11 +38,7 @@ export async function doctor(context: CommandContext): Promise<number> {
     quietly("log", () => recentErrors(context)),
     quietly("subscriptions", async () => status ? await checkSubscriptions(context) : []),
   ]);
-  const findings = [...daemon, ...groups.flat()];
-  const count = (severity: string) => findings.filter((one) => one.severity === severity).length;
-  const json = { errors: count("error"), warnings: count("warning"), findings };
-  print(context, json, () => text(json, context.paint));
-  return codeOf(findings);
+  return [...daemon, ...groups.flat()];
 }
 
 async function checkConfig(

@@ -53,9 +53,9 @@ export async function disconnect(
 /** LIST_PEERS. */
 export function listPeers({ node }: PeerPart): Answer {
   const peers = new Map<string, PeerInfoFields>();
-  for (const { remotePeer, remoteAddr } of node.getConnections()) {
+  for (const { remotePeer, remoteAddr, limits } of node.getConnections()) {
     const name = remotePeer.toString();
-    if (peers.has(name)) continue;
+    if (peers.has(name) && limits) continue; // a direct connection is the one that is used
     peers.set(name, { id: idBytes(remotePeer), addrs: [withoutPeerId(remoteAddr).bytes] });
   }
   return ok({ peers: [...peers.values()] });

@@ -1,5 +1,5 @@
 /** STREAM_OPEN, STREAM_HANDLER and REMOVE_STREAM_HANDLER. */
-import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import type { Connection, Libp2p, NewStreamOptions, Stream } from "@libp2p/interface";
 import { type Answer, deadlineOf, type LongAnswer, ok, refusal, required } from "../answer.ts";
 import type { ClientSocket } from "../client_socket.ts";
 import { connectionTo, peerIdOf, remoteOf } from "../peer_ids.ts";
@@ -19,11 +19,17 @@ export interface StreamPart {
   readonly node: Libp2p;
   readonly writing: StreamWriting;
   readonly handlers: StreamHandlers;
+  /** Opens a stream of the first of some protocols that the peer speaks. */
+  readonly openStream: (
+    connection: Connection,
+    protocols: string[],
+    options: NewStreamOptions & { maxOutboundStreams: number },
+  ) => Promise<Stream>;
 }
 
 /** STREAM_OPEN: the connection becomes the stream. */
 export async function streamOpen(
-  { node, writing }: StreamPart,
+  { node, writing, openStream }: StreamPart,
   body: StreamOpenFields | undefined,
   closed: AbortSignal,
 ): Promise<LongAnswer> {
@@ -33,7 +39,7 @@ export async function streamOpen(
   if (peerId.equals(node.peerId)) throw refusal("dial to self attempted");
   const signal = deadlineOf(timeout, closed);
   const connection = connectionTo(node, peerId) ?? await node.dial(peerId, { signal });
-  const stream = await connection.newStream(proto, {
+  const stream = await openStream(connection, proto, {
     signal,
     runOnLimitedConnection: true,
     maxOutboundStreams: MAX_HANDLED_STREAMS,

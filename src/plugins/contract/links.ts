@@ -29,8 +29,10 @@ export interface ConnReadWriter {
   write(data: Uint8Array): Promise<void>;
   /** Ends the writing side; the other side reads to the end. */
   closeWrite(): Promise<void>;
-  /** Ends both sides; safe to call again. */
+  /** Ends both sides in order: what was written still goes out. Safe to call again. */
   close(): void;
+  /** Breaks the connection at once; safe to call again. */
+  abort(): void;
 }
 
 /** One message without a connection. */

@@ -16,8 +16,25 @@ export interface PolicyManager {
   /** Runs a policy that denies nothing and says what it would have denied; optional. */
   startShadow?(network: number, policyJson: string): Promise<PolicyRunner>;
   stopShadow?(network: number): Promise<void>;
+  /** What policies in shadow mode would have denied, newest first; optional. */
+  shadowVerdicts?(): readonly ShadowVerdict[];
   /** How the verdict of each policy that concerns the peer comes about; optional. */
   explain?(question: PolicyQuestion): readonly PolicyExplanation[];
+}
+
+/** What a policy in shadow mode would have denied. */
+export interface ShadowVerdict {
+  readonly network: number;
+  readonly event: PolicyEventType;
+  readonly port: number;
+  readonly peerId: string;
+  /** The rule that decided; empty for the default. */
+  readonly rule: string;
+  readonly reason: string;
+  /** RFC 3339, UTC: the last time. */
+  readonly time: string;
+  /** How often. */
+  readonly count: number;
 }
 
 /** What may be explained. */

@@ -28,6 +28,10 @@ export interface HandshakePendingRecord {
   readonly justification: string;
   /** RFC 3339, UTC. */
   readonly receivedAt: string;
+  /** Whether nobody wants to see it; the peer learns nothing of that. */
+  readonly isIgnored?: boolean;
+  /** RFC 3339, UTC: not to be shown before; empty for now. */
+  readonly laterUntil?: string;
 }
 
 /** Trust between peers, contract 4.4. */
@@ -39,6 +43,8 @@ export interface HandshakeService {
   sendRequest(peer: PeerRef, justification: string): Promise<void>;
   approveHandshake(peer: PeerRef): Promise<void>;
   rejectHandshake(peer: PeerRef, reason: string): Promise<void>;
+  /** Puts a request aside for so long, else for good, without an answer; optional. */
+  putAside?(peer: PeerRef, ms?: number): Promise<void>;
   /** @throws if the peer is not trusted. */
   revokeTrust(peer: PeerRef): Promise<void>;
   /** True at once for self and trusted peers, else at the transition, or false at the deadline. */

@@ -1,7 +1,7 @@
 import { type Clock, logger, type Timer } from "../../core/mod.ts";
 import type { Daemon } from "../plugin.ts";
 import type { CompiledPolicy, CompiledRule, PolicyAction } from "./document.ts";
-import type { Variables } from "./expression.ts";
+import type { EvalBudget, Variables } from "./expression.ts";
 import type { Members, PolicyMember } from "./members.ts";
 
 /** How long an evicted peer stays out, contract 4.5. */
@@ -42,7 +42,11 @@ export class Effects {
   }
 
   /** Does what a rule says. @param peerId The peer it is about, if it is about one. */
-  run(rule: CompiledRule, action: PolicyAction, peerId: string | undefined): void {
+  run(
+    rule: CompiledRule,
+    action: PolicyAction,
+    { peerId, budget }: { readonly peerId: string | undefined; readonly budget: EvalBudget },
+  ): void {
     const { daemon, network, members } = this.#components;
     switch (action.type) {
       case "evict":
@@ -50,7 +54,7 @@ export class Effects {
       case "tag":
         return peerId === undefined ? undefined : this.#tag(peerId, action.params);
       case "evict_where":
-        return this.#evictWhere(rule, action.params.match);
+        return this.#evictWhere(rule, action.params.match, budget);
       case "prune":
         return this.#longestUnseen().slice(0, action.params.count)
           .forEach((member) => this.#evict(member.peerId, rule));
@@ -106,11 +110,12 @@ export class Effects {
     daemon.background("tag a peer", () => daemon.networks().setTags(network, peerId, tags));
   }
 
-  #evictWhere(rule: CompiledRule, match: string): void {
+  #evictWhere(rule: CompiledRule, match: string, budget: EvalBudget): void {
     const { members, onError, variablesOf } = this.#components;
+    const condition = rule.conditions.get(match);
     for (const member of members.list()) {
       try {
-        if (rule.conditions.get(match)?.(variablesOf(member))) this.#evict(member.peerId, rule);
+        if (condition?.(variablesOf(member), budget)) this.#evict(member.peerId, rule);
       } catch (error) {
         onError(rule.name, error);
       }

@@ -12,26 +12,47 @@ import { durationSeconds } from "./duration.ts";
 export const MAX_EXPRESSION_LENGTH = 4_096;
 /** Deepest nesting. */
 export const MAX_DEPTH = 64;
-/** Longest evaluation, contract 4.5. */
+/** Longest evaluation, contract 4.5; shared by all expressions of one event. */
 export const EVAL_BUDGET_MS = 100;
 /** Longest text that an expression may make. */
 const MAX_TEXT_LENGTH = 4_096;
 /** Steps between two looks at the clock. */
 const STEPS_PER_LOOK = 512;
+/** What beginning an evaluation counts for, so that many short ones are noticed as well. */
+const STEPS_PER_CALL = 4;
 
 /** What an expression works with. */
 export type Value = null | boolean | number | string | readonly Value[];
 /** Names an expression may use; an unknown one is null. */
 export type Variables = Readonly<Record<string, Value>>;
 
-/** A compiled expression. @throws {DaemonError} when evaluation fails. */
-export type Condition = (variables: Variables) => boolean;
+/** What is left of the time for one event: many slow rules together get no more than one. */
+export class EvalBudget {
+  #steps = 0;
+  // Set at the first look at the clock: what ends before it is far within any budget.
+  #deadline = 0;
+
+  /** Counts steps. @throws {DaemonError} when the time is over. */
+  spend(steps = 1): void {
+    const before = this.#steps;
+    this.#steps += steps;
+    if (Math.floor(before / STEPS_PER_LOOK) === Math.floor(this.#steps / STEPS_PER_LOOK)) return;
+    const now = performance.now();
+    this.#deadline ||= now + EVAL_BUDGET_MS;
+    if (now > this.#deadline) throw failed(`it took over ${EVAL_BUDGET_MS} ms`);
+  }
+}
+
+/**
+ * A compiled expression; without a budget it has one of its own.
+ *
+ * @throws {DaemonError} when evaluation fails.
+ */
+export type Condition = (variables: Variables, budget?: EvalBudget) => boolean;
 
 interface Run {
   readonly variables: Variables;
-  /** Set at the first look at the clock: what ends before it is far within any budget. */
-  deadline: number;
-  steps: number;
+  readonly budget: EvalBudget;
 }
 type Node = (run: Run) => Value;
 
@@ -55,8 +76,9 @@ export function compileCondition(text: string): Condition {
   } catch (failure) {
     throw invalid(text, messageOf(failure).split("\n")[0] ?? "");
   }
-  return (variables) => {
-    const value = node({ variables, deadline: 0, steps: 0 });
+  return (variables, budget = new EvalBudget()) => {
+    budget.spend(STEPS_PER_CALL);
+    const value = node({ variables, budget });
     if (typeof value === "boolean") return value;
     throw failed(`the expression gives ${describe(value)}, not true or false`);
   };
@@ -186,11 +208,8 @@ function duration(argument: Node): Node {
 }
 
 function step(run: Run, value: Value): Value {
-  if (++run.steps % STEPS_PER_LOOK !== 0) return value;
-  const now = performance.now();
-  run.deadline ||= now + EVAL_BUDGET_MS;
-  if (now <= run.deadline) return value;
-  throw failed(`it took over ${EVAL_BUDGET_MS} ms`);
+  run.budget.spend();
+  return value;
 }
 
 function contains(run: Run, items: Value, wanted: Value, what: string): boolean {

@@ -8,7 +8,7 @@ import {
   systemCode,
   writeDurably,
 } from "../../core/mod.ts";
-import type { Daemon, PolicyManager } from "../plugin.ts";
+import type { Daemon, PolicyManager, ShadowVerdict } from "../plugin.ts";
 import type { Explanation, GateQuestion, Runner } from "./runner.ts";
 
 /** What {@link Policies} uses. */
@@ -99,6 +99,12 @@ export class Policies implements PolicyManager {
       const explanation = runner.explain({ ...question, localTags, peerTags });
       return { ...explanation, network, isShadow: runner.isShadow };
     });
+  }
+
+  /** What policies in shadow mode would have denied, newest first. */
+  shadowVerdicts(): readonly ShadowVerdict[] {
+    return [...this.#shadows.values()].flatMap(({ shadowLog }) => shadowLog.list())
+      .sort((a, b) => b.time < a.time ? -1 : Number(b.time > a.time));
   }
 
   /** Reads membership anew, after a network changed. */

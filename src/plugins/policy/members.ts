@@ -61,8 +61,10 @@ export class Members {
     const joined = [...current].filter((peerId) => !this.#entries.has(peerId));
     const left = [...this.#entries.keys()].filter((peerId) => !current.has(peerId));
     for (const peerId of left) this.#entries.delete(peerId);
+    const approvedAt = joined.length > 0 ? this.#approvals() : undefined;
     for (const peerId of joined) {
-      this.#entries.set(peerId, { peerId, since: this.#sinceOf(peerId, now), lastSeen: 0 });
+      const since = Math.min(now, approvedAt?.get(peerId) ?? now);
+      this.#entries.set(peerId, { peerId, since, lastSeen: 0 });
     }
     for (const entry of this.#entries.values()) {
       if (connected.has(entry.peerId)) entry.lastSeen = now;
@@ -70,8 +72,9 @@ export class Members {
     return { joined, left };
   }
 
-  #sinceOf(peerId: string, now: number): number {
-    const record = this.#daemon.trustedPeers().find((trusted) => trusted.peerId === peerId);
-    return record ? Math.min(now, Date.parse(record.approvedAt)) : now;
+  #approvals(): Map<string, number> {
+    return new Map(
+      this.#daemon.trustedPeers().map(({ peerId, approvedAt }) => [peerId, Date.parse(approvedAt)]),
+    );
   }
 }

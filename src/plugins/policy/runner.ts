@@ -3,8 +3,9 @@ import { checkPeerId } from "../peer_names.ts";
 import type { Daemon, PeerRef, PolicyEventType, PolicyRunner } from "../plugin.ts";
 import type { CompiledPolicy, CompiledRule } from "./document.ts";
 import { Effects } from "./effects.ts";
-import type { Variables } from "./expression.ts";
+import { EvalBudget, type Variables } from "./expression.ts";
 import { Members, type PolicyMember } from "./members.ts";
+import { ShadowLog } from "./shadow_log.ts";
 
 /** How often membership is read anew, contract 4.5. */
 export const RECONCILE_MS = 5_000;
@@ -59,6 +60,8 @@ export class Runner implements PolicyRunner {
   readonly #rulesOf = new Map<PolicyEventType, readonly CompiledRule[]>();
   readonly #errorAt = new Map<string, number>();
   readonly #startedAt: number;
+  /** What it would have denied in shadow mode. */
+  readonly shadowLog: ShadowLog;
   readonly counts = { allowed: 0, denied: 0, errors: 0 };
   #cycles = 0;
 
@@ -68,6 +71,7 @@ export class Runner implements PolicyRunner {
     const { daemon, clock } = components;
     const { policy, network } = init;
     this.#startedAt = clock.now();
+    this.shadowLog = new ShadowLog(network);
     this.#members = new Members(daemon, network);
     this.#effects = new Effects({
       ...{ daemon, clock, network, policy, members: this.#members },
@@ -117,6 +121,7 @@ export class Runner implements PolicyRunner {
     this.counts[allowed ? "allowed" : "denied"]++;
     if (allowed || !this.isShadow) return allowed;
     const network = this.#init.network;
+    this.shadowLog.note({ event, port, peerId, rule, reason }, this.#components.clock.now());
     log.info("A policy in shadow mode would deny", { network, event, port, peerId, rule, reason });
     this.#components.daemon.publishEvent("policy.shadow_denied", {
       ...{ network, event, port, peerId, rule },
@@ -132,10 +137,11 @@ export class Runner implements PolicyRunner {
   evaluateActions(event: PolicyEventType, context: Readonly<Record<string, unknown>>): void {
     const peerId = typeof context["peer_id"] === "string" ? context["peer_id"] : undefined;
     const variables = { ...this.#variables(peerId), ...context } as Variables;
+    const budget = new EvalBudget();
     for (const rule of this.#rulesOf.get(event) ?? []) {
       try {
-        if (!rule.condition(variables) || this.isShadow) continue;
-        for (const action of rule.actions) this.#effects.run(rule, action, peerId);
+        if (!rule.condition(variables, budget) || this.isShadow) continue;
+        for (const action of rule.actions) this.#effects.run(rule, action, { peerId, budget });
       } catch (error) {
         this.#failed(rule.name, error);
       }
@@ -199,9 +205,10 @@ export class Runner implements PolicyRunner {
       ...{ allowed, rule, match, reason, values },
     });
     if (this.#effects.isOut(question.peerId)) return verdict(false, "", "", "evicted a moment ago");
+    const budget = new EvalBudget();
     for (const rule of this.#rulesOf.get(question.event) ?? []) {
       try {
-        if (!rule.condition(values)) continue;
+        if (!rule.condition(values, budget)) continue;
       } catch (error) {
         if (hasEffects) this.#failed(rule.name, error);
         if (!policy.failClosed) continue;
@@ -211,7 +218,8 @@ export class Runner implements PolicyRunner {
         if (action.type === "allow" || action.type === "deny") {
           return verdict(action.type === "allow", rule.name, rule.match, "the rule matches");
         }
-        if (hasEffects && !this.isShadow) this.#effects.run(rule, action, question.peerId);
+        if (!hasEffects || this.isShadow) continue;
+        this.#effects.run(rule, action, { peerId: question.peerId, budget });
       }
     }
     return verdict(policy.defaultAllows, "", "", "no rule decides; the default holds");

@@ -21,6 +21,7 @@ import {
   provenNetwork,
 } from "./messages.ts";
 import { sendOwnRequest } from "./own_request.ts";
+import { ReadingPlaces } from "./reading_places.ts";
 import type { Relay } from "./relay.ts";
 import { SEEN_MS, SeenMessages } from "./seen_messages.ts";
 import { TrustActions } from "./trust_actions.ts";
@@ -29,8 +30,6 @@ import { answer, deliver, SEND_TIMEOUT_MS } from "./wire.ts";
 
 /** How long a revoked peer may take to listen, before its links are cut all the same. */
 const REVOKE_TELL_MS = 700;
-/** Messages read at the same time. */
-const MAX_READING = 256;
 
 /** What {@link Handshake} uses. */
 export interface HandshakeComponents {
@@ -51,7 +50,7 @@ export class Handshake implements HandshakeService {
   readonly #actions: TrustActions;
   readonly #seen = new SeenMessages();
   readonly #background = new BackgroundWork();
-  #reading = 0;
+  readonly #places = new ReadingPlaces();
 
   constructor(components: HandshakeComponents) {
     this.#components = components;
@@ -73,8 +72,8 @@ export class Handshake implements HandshakeService {
 
   pendingRequests(): readonly HandshakePendingRecord[] {
     return [...this.#book.pending.values()].map((entry) => {
-      const { nodeId, peerId, publicKey, justification, receivedAt } = entry;
-      return Object.freeze({ nodeId, peerId, publicKey, justification, receivedAt });
+      const { nonce: _, source: __, ignored: isIgnored, ...shown } = entry;
+      return Object.freeze({ ...shown, isIgnored });
     });
   }
 
@@ -119,6 +118,10 @@ export class Handshake implements HandshakeService {
 
   async rejectHandshake(peer: PeerRef, reason: string): Promise<void> {
     await this.#actions.reject(this.#components.resolve(peer), printable(reason));
+  }
+
+  async putAside(peer: PeerRef, ms?: number): Promise<void> {
+    await this.#actions.putAside(this.#components.resolve(peer), ms);
   }
 
   async revokeTrust(peer: PeerRef): Promise<void> {
@@ -170,9 +173,10 @@ export class Handshake implements HandshakeService {
   /** Reads one message from a connection to the handshake's port. */
   async serve(connection: Connection): Promise<void> {
     const { daemon } = this.#components;
-    if (this.#reading >= MAX_READING) return daemon.closeConnection(connection);
-    this.#reading++;
     const { remotePeer, remoteHost } = connection.info();
+    const isKnown = this.#isKnown(remotePeer);
+    const leave = this.#places.take({ peerId: remotePeer, host: remoteHost, isKnown });
+    if (!leave) return daemon.closeConnection(connection);
     try {
       await answer(
         daemon,
@@ -180,7 +184,7 @@ export class Handshake implements HandshakeService {
         (bytes) => this.receive(parseMessage(bytes), remotePeer, remoteHost),
       );
     } finally {
-      this.#reading--;
+      leave();
     }
   }
 
@@ -203,7 +207,8 @@ export class Handshake implements HandshakeService {
     const keepMs = isRelayed ? MAX_RELAYED_AGE_MS : SEEN_MS;
     // What is not signed by whom it claims to be from must not use up that peer's share.
     if (isRelayed) checkSignature(daemon, message, from);
-    this.#seen.add(messageHash(message, from), from, now, keepMs);
+    const isKnown = this.#isKnown(from);
+    this.#seen.add(messageHash(message, from), from, now, { keepMs, isKnown });
     checkSignature(daemon, message, from);
     const network = provenNetwork(daemon, message, from);
     const peer = { peerId: from, publicKey: message.public_key, source, network };
@@ -263,6 +268,10 @@ export class Handshake implements HandshakeService {
   /** Signs a message and brings it to a peer, by a relay if it is not there. */
   async tell(peerId: string, content: MessageContent, timeoutMs = SEND_TIMEOUT_MS): Promise<void> {
     await this.#deliver(peerId, this.#actions.sign(peerId, content), timeoutMs);
+  }
+
+  #isKnown(peerId: string): boolean {
+    return this.#book.trusted.has(peerId) || this.#book.outgoing.has(peerId);
   }
 
   get #book(): TrustBook {

@@ -69,6 +69,10 @@ export class HandshakePlugin implements Plugin {
     daemon.background("follow links", async () => {
       for await (const { payload } of links) handshake.linkOpened(String(payload["peerId"]));
     });
+    // The swarm listens before plugins begin, so somebody may be there already.
+    for (const { peerId, isConnected } of daemon.peers()) {
+      if (isConnected) handshake.linkOpened(peerId);
+    }
     daemon.background("follow networks", async () => {
       for await (const { payload } of networks) {
         if (payload["isSelf"] === true) handshake.announceNetworks();

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import * as z from "zod";
-import { type Clock, DaemonError, logger } from "../../core/mod.ts";
+import { type Clock, DaemonError, logger, once } from "../../core/mod.ts";
 import { readMessage } from "../exchange.ts";
 import type { JsonStore } from "../json_store.ts";
 import type { Connection, Daemon } from "../plugin.ts";
@@ -20,29 +20,41 @@ const MAX_PER_SENDER = 256;
 const MAX_KEPT = 4_096;
 /** Largest message that is kept, as text. */
 const MAX_MESSAGE_TEXT = 16_384;
+/** Text kept in all, and of one peer: the file is written anew with each message. */
+const MAX_KEPT_TEXT = 2 * 1_024 * 1_024;
+const MAX_SENDER_TEXT = MAX_KEPT_TEXT / 8;
 /** Largest request or answer: a full inbox. */
 const MAX_EXCHANGE_BYTES = 2 * 1_024 * 1_024;
 const EXCHANGE_TIMEOUT_MS = 10_000;
 
-const Request = z.union([
-  z.strictObject({
-    put: z.strictObject({ to: z.string().max(128), message: z.string().max(MAX_MESSAGE_TEXT) }),
-  }),
-  z.strictObject({ poll: z.strictObject({}) }),
-  z.strictObject({ ack: z.strictObject({ ids: z.array(z.string().max(64)).max(MAX_PER_TARGET) }) }),
-]);
-const Kept = z.object({
-  id: z.string(),
-  from: z.string(),
-  to: z.string(),
-  at: z.number(),
-  message: z.string().max(MAX_MESSAGE_TEXT),
-});
-type Kept = z.output<typeof Kept>;
-const Inbox = z.object({
-  messages: z.array(z.object({ id: z.string(), from: z.string(), message: z.string() }))
-    .max(MAX_PER_TARGET),
-});
+const Request = once(() =>
+  z.union([
+    z.strictObject({
+      put: z.strictObject({ to: z.string().max(128), message: z.string().max(MAX_MESSAGE_TEXT) }),
+    }),
+    z.strictObject({ poll: z.strictObject({}) }),
+    z.strictObject({
+      ack: z.strictObject({ ids: z.array(z.string().max(64)).max(MAX_PER_TARGET) }),
+    }),
+  ])
+);
+const Kept = once(() =>
+  z.object({
+    id: z.string(),
+    from: z.string(),
+    to: z.string(),
+    at: z.number(),
+    message: z.string().max(MAX_MESSAGE_TEXT),
+  })
+);
+const KeptFile = once(() => z.object({ messages: z.array(Kept()) }));
+type Kept = z.output<ReturnType<typeof Kept>>;
+const Inbox = once(() =>
+  z.object({
+    messages: z.array(z.object({ id: z.string(), from: z.string(), message: z.string() }))
+      .max(MAX_PER_TARGET),
+  })
+);
 
 /** What {@link Relay} uses. */
 export interface RelayComponents {
@@ -67,8 +79,8 @@ export class Relay {
   /** Begins to serve. */
   async start(): Promise<void> {
     const { daemon, store } = this.#components;
-    const file = z.object({ messages: z.array(Kept) }).safeParse(await store.read());
-    this.#kept = file.data?.messages ?? [];
+    const json = await store.read();
+    this.#kept = json === undefined ? [] : KeptFile().safeParse(json).data?.messages ?? [];
     this.#unhandle = await daemon.streams().handle(RELAY_PROTOCOL, (c) => this.#serve(c));
   }
 
@@ -96,7 +108,7 @@ export class Relay {
     relay: string,
     onMessage: (from: string, message: string) => Promise<void>,
   ): Promise<void> {
-    const { messages } = Inbox.parse(await this.#ask(relay, { poll: {} }));
+    const { messages } = Inbox().parse(await this.#ask(relay, { poll: {} }));
     if (messages.length === 0) return;
     for (const { from, message } of messages) await onMessage(from, message);
     await this.#ask(relay, { ack: { ids: messages.map(({ id }) => id) } });
@@ -110,7 +122,7 @@ export class Relay {
       .map(({ peerId }) => peerId);
   }
 
-  async #ask(relay: string, request: z.input<typeof Request>): Promise<unknown> {
+  async #ask(relay: string, request: z.input<ReturnType<typeof Request>>): Promise<unknown> {
     const { daemon } = this.#components;
     const signal = AbortSignal.timeout(EXCHANGE_TIMEOUT_MS);
     const connection = await daemon.streams().open(relay, RELAY_PROTOCOL, { signal });
@@ -133,7 +145,10 @@ export class Relay {
     const readWriter = daemon.newConnReadWriter(connection);
     const { remotePeer } = connection.info();
     try {
-      const bytes = await readMessage(readWriter, 4 * MAX_MESSAGE_TEXT, EXCHANGE_TIMEOUT_MS);
+      // Strangers get their answer unread.
+      const bytes = this.#components.isTrusted(remotePeer)
+        ? await readMessage(readWriter, 4 * MAX_MESSAGE_TEXT, EXCHANGE_TIMEOUT_MS)
+        : new Uint8Array();
       const answer = await this.#answer(remotePeer, bytes);
       await readWriter.write(new TextEncoder().encode(JSON.stringify(answer)));
       await readWriter.closeWrite();
@@ -152,8 +167,9 @@ export class Relay {
     if ("put" in request) return await this.#put(peerId, request.put);
     if ("ack" in request) {
       const ids = new Set(request.ack.ids);
+      const before = this.#kept.length;
       this.#kept = this.#kept.filter(({ to, id }) => to !== peerId || !ids.has(id));
-      await this.#save();
+      if (this.#kept.length < before) await this.#save();
       return { ok: true };
     }
     const messages = this.#kept.filter(({ to }) => to === peerId);
@@ -165,14 +181,22 @@ export class Relay {
     { to, message }: { to: string; message: string },
   ): Promise<Record<string, unknown>> {
     if (!this.#components.isTrusted(to)) return { error: "the target is not trusted here" };
-    const count = (matches: (kept: Kept) => boolean) => this.#kept.filter(matches).length;
-    const isFull = this.#kept.length >= MAX_KEPT ||
-      count((kept) => kept.to === to) >= MAX_PER_TARGET ||
-      count((kept) => kept.from === from) >= MAX_PER_SENDER;
+    const own = this.#kept.filter((kept) => kept.from === from);
+    const size = (list: readonly Kept[]) =>
+      list.reduce((sum, kept) => sum + kept.message.length, message.length);
+    const isFull = this.#kept.length >= MAX_KEPT || size(this.#kept) > MAX_KEPT_TEXT ||
+      own.length >= MAX_PER_SENDER || size(own) > MAX_SENDER_TEXT ||
+      this.#kept.filter((kept) => kept.to === to).length >= MAX_PER_TARGET;
     if (isFull) return { error: "full" };
     const at = this.#components.clock.now();
-    this.#kept.push({ id: randomUUID(), from, to, at, message });
-    await this.#save();
+    const kept = { id: randomUUID(), from, to, at, message };
+    this.#kept.push(kept);
+    try {
+      await this.#save();
+    } catch (failure) {
+      this.#kept = this.#kept.filter((one) => one !== kept); // who left it tries elsewhere
+      throw failure;
+    }
     return { ok: true };
   }
 
@@ -186,9 +210,9 @@ export class Relay {
   }
 }
 
-function parseRequest(bytes: Uint8Array): z.output<typeof Request> | undefined {
+function parseRequest(bytes: Uint8Array): z.output<ReturnType<typeof Request>> | undefined {
   try {
-    return Request.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
+    return Request().safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
   } catch {
     return undefined;
   }

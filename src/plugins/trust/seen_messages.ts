@@ -4,6 +4,8 @@ import { DaemonError } from "../../core/mod.ts";
 export const MAX_SEEN = 8_192;
 /** Messages remembered of one peer, contract 4.4. */
 export const MAX_SEEN_PER_SOURCE = 64;
+/** Places that strangers cannot take: who is trusted, or was asked, is heard all the same. */
+const RESERVED_SEEN = 1_024;
 /** How long a message is remembered, contract 4.4: longer than its age is accepted. */
 export const SEEN_MS = 10 * 60_000;
 
@@ -20,19 +22,29 @@ export class SeenMessages {
   /**
    * Notes a message.
    *
+   * @param init.isKnown Whether the source is trusted or was asked; strangers cost nothing to make.
    * @throws {DaemonError} `already_exists` for a replay, `resource_exhausted` when full.
    */
-  add(hash: string, source: string, now: number, keepMs = SEEN_MS): void {
+  add(
+    hash: string,
+    source: string,
+    now: number,
+    { keepMs = SEEN_MS, isKnown = false }: { keepMs?: number; isKnown?: boolean } = {},
+  ): void {
     if (this.#entries.has(hash)) throw refused("already_exists", "it was sent before");
-    const count = this.#perSource.get(source) ?? 0;
-    if (this.#entries.size >= MAX_SEEN || count >= MAX_SEEN_PER_SOURCE) {
+    if (this.#isFull(source, isKnown)) {
       this.reap(now);
-      const isFull = this.#entries.size >= MAX_SEEN ||
-        (this.#perSource.get(source) ?? 0) >= MAX_SEEN_PER_SOURCE;
-      if (isFull) throw refused("resource_exhausted", "too many came in the last minutes");
+      if (this.#isFull(source, isKnown)) {
+        throw refused("resource_exhausted", "too many came in the last minutes");
+      }
     }
     this.#entries.set(hash, { source, until: now + keepMs });
     this.#perSource.set(source, (this.#perSource.get(source) ?? 0) + 1);
+  }
+
+  #isFull(source: string, isKnown: boolean): boolean {
+    return this.#entries.size >= (isKnown ? MAX_SEEN : MAX_SEEN - RESERVED_SEEN) ||
+      (this.#perSource.get(source) ?? 0) >= MAX_SEEN_PER_SOURCE;
   }
 
   /** Forgets what is old. */

@@ -89,6 +89,17 @@ export class TrustActions {
     this.#components.tell(peerId, { type: "handshake_reject", reason, inReplyTo });
   }
 
+  /** A person puts a request aside: for so long, or for good. The peer learns nothing of it. */
+  async putAside(peerId: string, ms: number | undefined): Promise<void> {
+    const { book, clock } = this.#components;
+    const entry = book.pending.get(peerId);
+    if (!entry) return;
+    const laterUntil = ms === undefined ? "" : new Date(clock.now() + ms).toISOString();
+    const aside = { ...entry, laterUntil, ignored: ms === undefined };
+    await book.change(peerId, () => book.pending.set(peerId, aside));
+    this.#publish("handshake.put_aside", { peerId, until: laterUntil });
+  }
+
   /** A person takes trust back. @throws {DaemonError} `failed_precondition` if there is none. */
   async revoke(peerId: string): Promise<void> {
     const { book, clock } = this.#components;
@@ -223,7 +234,9 @@ export class TrustActions {
     const receivedAt = before?.receivedAt ?? new Date(clock.now()).toISOString();
     const publicKey = keyOf(peerId);
     const entry = { nodeId: nodeNumber(peerId), peerId, publicKey, justification, receivedAt };
-    await book.change(peerId, () => book.pending.set(peerId, { ...entry, nonce, source }));
+    const { ignored = false, laterUntil = "" } = before ?? {};
+    const pending = { ...entry, nonce, source, ignored, laterUntil };
+    await book.change(peerId, () => book.pending.set(peerId, pending));
     if (!before) this.#publish("handshake.pending", { peerId, justification });
   }
 

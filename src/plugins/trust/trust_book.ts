@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { DaemonError, logger } from "../../core/mod.ts";
+import { DaemonError, logger, once } from "../../core/mod.ts";
 import type { JsonStore } from "../json_store.ts";
 import { checkPeerId } from "../peer_names.ts";
 
@@ -20,37 +20,45 @@ export const MAX_TRUSTED = 4_096;
 /** Own requests under way. */
 export const MAX_OUTGOING = 1_024;
 
-const Id = z.string().refine(isPeerId, { error: "no peer id" });
-const Time = z.iso.datetime();
-const Trusted = z.object({
-  peerId: Id,
-  nodeId: z.int().default(0),
-  publicKey: z.string().default(""),
-  approvedAt: Time,
-  mutual: z.boolean().default(false),
-  network: z.int().default(0),
-});
-const Pending = z.object({
-  peerId: Id,
-  nodeId: z.int().default(0),
-  publicKey: z.string().default(""),
-  justification: z.string().max(4_096).default(""),
-  receivedAt: Time,
-  nonce: z.string().default(""),
-  source: z.string().default(""),
-});
-const Revoked = z.object({ peerId: Id, revokedAt: Time, until: Time });
-const Outgoing = z.object({ peerId: Id, nonce: z.string(), sentAt: Time, until: Time });
+const Id = once(() => z.string().refine(isPeerId, { error: "no peer id" }));
+const Time = once(() => z.iso.datetime());
+const Trusted = once(() =>
+  z.object({
+    peerId: Id(),
+    nodeId: z.int().default(0),
+    publicKey: z.string().default(""),
+    approvedAt: Time(),
+    mutual: z.boolean().default(false),
+    network: z.int().default(0),
+  })
+);
+const Pending = once(() =>
+  z.object({
+    peerId: Id(),
+    nodeId: z.int().default(0),
+    publicKey: z.string().default(""),
+    justification: z.string().max(4_096).default(""),
+    receivedAt: Time(),
+    nonce: z.string().default(""),
+    source: z.string().default(""),
+    ignored: z.boolean().default(false),
+    laterUntil: z.string().default(""),
+  })
+);
+const Revoked = once(() => z.object({ peerId: Id(), revokedAt: Time(), until: Time() }));
+const Outgoing = once(() =>
+  z.object({ peerId: Id(), nonce: z.string(), sentAt: Time(), until: Time() })
+);
 const Lists = { trusted: Trusted, pending: Pending, revoked: Revoked, outgoing: Outgoing } as const;
 
 /** A peer this daemon trusts. */
-export type TrustedEntry = Readonly<z.output<typeof Trusted>>;
+export type TrustedEntry = Readonly<z.output<ReturnType<typeof Trusted>>>;
 /** A peer that asks. */
-export type PendingEntry = Readonly<z.output<typeof Pending>>;
+export type PendingEntry = Readonly<z.output<ReturnType<typeof Pending>>>;
 /** A peer that was trusted, and cannot come back by an old approval. */
-export type RevokedEntry = Readonly<z.output<typeof Revoked>>;
+export type RevokedEntry = Readonly<z.output<ReturnType<typeof Revoked>>>;
 /** A peer this daemon asked. */
-export type OutgoingEntry = Readonly<z.output<typeof Outgoing>>;
+export type OutgoingEntry = Readonly<z.output<ReturnType<typeof Outgoing>>>;
 
 /** Where trust between this daemon and a peer stands, contract 4.4. */
 export type TrustState = "none" | "outgoing" | "pending" | "trusted" | "revoked";
@@ -89,7 +97,7 @@ export class TrustBook {
     for (const [name, schema] of Object.entries(Lists)) {
       const items: unknown = lists[name];
       if (!Array.isArray(items)) continue;
-      for (const item of items) this.#add(name as keyof typeof Lists, schema, item);
+      for (const item of items) this.#add(name as keyof typeof Lists, schema(), item);
     }
   }
 
@@ -111,12 +119,15 @@ export class TrustBook {
       string,
       unknown
     >[];
-    const before = maps.map((map) => map.get(peerId));
+    const values = () => maps.map((map) => map.get(peerId));
+    const before = values();
     change(this);
+    const after = values();
     try {
       await this.#store.save(() => this.#snapshot());
     } catch (failure) {
       maps.forEach((map, index) => {
+        if (map.get(peerId) !== after[index]) return; // somebody else's change stands
         if (before[index] === undefined) map.delete(peerId);
         else map.set(peerId, before[index]);
       });

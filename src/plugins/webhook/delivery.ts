@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { type Clock, logger, pause, systemClock } from "../../core/mod.ts";
-import type { Event } from "../plugin.ts";
+import { type Clock, logger, messageOf, pause, systemClock } from "../../core/mod.ts";
+import type { Event, WebhookStats, WebhookTest } from "../plugin.ts";
 import { post } from "./post.ts";
 import type { Resolve } from "./target.ts";
 
@@ -23,6 +23,8 @@ export interface DeliveryCounts {
   failed: number;
   dropped: number;
   circuitSkips: number;
+  lastDelivery?: WebhookStats["lastDelivery"];
+  lastError?: WebhookStats["lastError"];
 }
 
 /** How a {@link Delivery} behaves. */
@@ -76,6 +78,13 @@ export class Delivery {
     this.#running ??= this.#run().finally(() => this.#running = undefined);
   }
 
+  /** Sends one event of its own at once, whatever waits or failed before. */
+  async test(): Promise<WebhookTest> {
+    const topic = "webhook.test";
+    const time = new Date(this.#clock.now()).toISOString();
+    return await this.#send(this.#bodyOf({ topic, time, payload: {} }), topic);
+  }
+
   /** Delivers what waits for at most so long, then nothing more. */
   async drain(timeoutMs: number): Promise<void> {
     const late = new AbortController();
@@ -103,13 +112,7 @@ export class Delivery {
 
   async #deliver(event: Event): Promise<void> {
     const { signal } = this.#abort;
-    const body = JSON.stringify({
-      event_id: randomUUID(),
-      event: event.topic,
-      node_id: this.#init.nodeId(),
-      timestamp: event.time,
-      ...Object.keys(event.payload).length > 0 ? { data: event.payload } : {},
-    });
+    const body = this.#bodyOf(event);
     for (let attempt = 0; attempt < TRIES && !signal.aborted; attempt++) {
       if (attempt > 0) await pause(this.#retryWaitMs * 2 ** (attempt - 1), signal);
       if (signal.aborted || await this.#try(body, event)) return;
@@ -125,25 +128,50 @@ export class Delivery {
     });
   }
 
+  #bodyOf({ topic, time, payload }: Pick<Event, "topic" | "time" | "payload">): string {
+    return JSON.stringify({
+      event_id: randomUUID(),
+      event: topic,
+      node_id: this.#init.nodeId(),
+      timestamp: time,
+      ...Object.keys(payload).length > 0 ? { data: payload } : {},
+    });
+  }
+
   get #retryWaitMs(): number {
     return this.#init.retryWaitMs ?? RETRY_WAIT_MS;
   }
 
   // @returns Whether the event is settled, for better or worse.
   async #try(body: string, { topic }: Event): Promise<boolean> {
+    const { status, error } = await this.#send(body, topic);
+    if (status === undefined || status >= 500) {
+      log.debug("An event did not reach the webhook's receiver", { topic, error });
+      return false;
+    }
+    this.#failuresInRow = 0;
+    if (status < 400) this.#init.counts.delivered++;
+    else log.debug("The webhook's receiver refused an event", { topic, status });
+    return true; // the receiver is there, and would refuse it again
+  }
+
+  async #send(body: string, event: string): Promise<WebhookTest> {
     const { url, resolve, secret, counts, tryTimeoutMs = TRY_TIMEOUT_MS } = this.#init;
     const timeout = AbortSignal.timeout(tryTimeoutMs);
+    const begun = this.#clock.monotonic();
+    const outcome = (error: string, status?: number): WebhookTest => {
+      const ms = Math.round(this.#clock.monotonic() - begun);
+      const time = new Date(this.#clock.now()).toISOString();
+      if (error) counts.lastError = { time, event, reason: error };
+      else counts.lastDelivery = { time, event, status: status ?? 0, ms };
+      return { ok: error === "", ms, error, ...status === undefined ? {} : { status } };
+    };
     try {
       const signal = AbortSignal.any([timeout, this.#abort.signal]);
       const status = await post({ url, body, resolve, secret: secret() }, signal);
-      if (status >= 500) return false;
-      this.#failuresInRow = 0;
-      if (status < 400) counts.delivered++;
-      else log.debug("The webhook's receiver refused an event", { topic, status });
-      return true; // the receiver is there, and would refuse it again
-    } catch (error) {
-      log.debug("An event did not reach the webhook's receiver", { topic, error });
-      return false;
+      return outcome(status < 400 ? "" : `the receiver answered ${status}`, status);
+    } catch (failure) {
+      return outcome(messageOf(failure));
     }
   }
 }

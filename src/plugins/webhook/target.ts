@@ -13,9 +13,23 @@ export async function systemResolve(
 }
 
 /** Names under which clouds hand out their secrets. */
-const METADATA_NAMES: readonly string[] = ["metadata.google.internal", "metadata"];
-/** Metadata services that are not link-local: Alibaba's, and Amazon's over IPv6. */
-const METADATA_ADDRESSES: readonly string[] = ["100.100.100.200", "192.0.0.192", "fd00:ec2::254"];
+const METADATA_NAMES: readonly string[] = [
+  "metadata.google.internal",
+  "metadata.goog",
+  "metadata",
+  "instance-data",
+];
+/**
+ * Metadata services that are not link-local: of Alibaba, Oracle, Azure, Amazon, Google and Scaleway.
+ */
+const METADATA_ADDRESSES: readonly string[] = [
+  "100.100.100.200",
+  "192.0.0.192",
+  "168.63.129.16",
+  "fd00:ec2::254",
+  "fd20:ce::254",
+  "fd00:42::42",
+];
 
 /**
  * The URL, if events may be sent there, contract 4.6.
@@ -91,20 +105,29 @@ export function isForbidden(address: string): boolean {
   if (METADATA_ADDRESSES.some((known) => known.includes(":") && isSame(ipv6Words(known), words))) {
     return true;
   }
-  const inner = embeddedIpv4(words);
-  return inner !== undefined && isForbidden(inner);
+  return embeddedIpv4(words).some(isForbidden);
 }
 
-// ::ffff:a.b.c.d, ::a.b.c.d, 64:ff9b::a.b.c.d and 2002:aabb:ccdd:: lead to an IPv4 address.
-function embeddedIpv4(words: readonly number[]): string | undefined {
+// IPv4 addresses that an IPv6 address may lead to.
+function embeddedIpv4(words: readonly number[]): string[] {
   const text = (high = 0, low = 0) => [high >> 8, high & 255, low >> 8, low & 255].join(".");
-  const [first, second, third] = words;
-  if (first === 0x2002) return text(second, third);
-  if (words.join() === "0,0,0,0,0,0,0,1") return undefined; // loopback
-  const isNat64 = first === 0x64 && second === 0xff9b;
-  const isLow = words.slice(0, 5).every((word) => word === 0) &&
-    (words[5] === 0xffff || words[5] === 0);
-  return isNat64 || isLow ? text(words[6], words[7]) : undefined;
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0] = words;
+  if (words.join() === "0,0,0,0,0,0,0,1") return []; // loopback
+  if (a === 0x2002) return [text(b, c)]; // 6to4, RFC 3056
+  if (a === 0x2001 && b === 0) return [text(g ^ 0xffff, h ^ 0xffff)]; // Teredo, RFC 4380
+  // NAT64's own prefix, RFC 6052, and the one for local use, RFC 8215, which may be cut at /48,
+  // /56, /64 or /96; byte 8 is left out.
+  if (a === 0x64 && b === 0xff9b) {
+    const at64 = text((e & 255) << 8 | f >> 8, (f & 255) << 8 | g >> 8);
+    const at56 = text((d & 255) << 8 | (e & 255), f);
+    const at48 = text(d, (e & 255) << 8 | f >> 8);
+    return c === 0 ? [text(g, h)] : [text(g, h), at64, at56, at48];
+  }
+  // ISATAP, RFC 5214: any prefix, then this interface id.
+  if ((e === 0 || e === 0x200) && f === 0x5efe) return [text(g, h)];
+  const isMapped = [a, b, c, d].every((word) => word === 0) && // RFC 4291, RFC 2765
+    (e === 0 && (f === 0 || f === 0xffff) || e === 0xffff && f === 0);
+  return isMapped ? [text(g, h)] : [];
 }
 
 function ipv6Words(address: string): number[] {

@@ -9,7 +9,14 @@ import {
   systemCode,
   writeDurably,
 } from "../../core/mod.ts";
-import type { Daemon, Plugin, Registrar, WebhookManager, WebhookStats } from "../plugin.ts";
+import type {
+  Daemon,
+  Plugin,
+  Registrar,
+  WebhookManager,
+  WebhookStats,
+  WebhookTest,
+} from "../plugin.ts";
 import type { Delivery, DeliveryCounts, DeliveryInit } from "./delivery.ts";
 import type { Resolve } from "./target.ts";
 
@@ -57,15 +64,18 @@ export class WebhookPlugin implements Plugin, WebhookManager {
     this.#end = () => events.cancel();
     daemon.background("hand events to the webhook", async () => {
       for await (const event of events) this.#delivery?.push(event);
+      await this.#delivery?.drain(LAST_DRAIN_MS); // nobody called close()
     });
     daemon.registerWebhookManager(this);
   }
 
-  async shutdown(): Promise<void> {
-    await Promise.resolve(); // events of this very turn still count
-    await new Promise((resolve) => setTimeout(resolve, 0));
+  /** Plugins that end later may still have something to say; {@link close} ends the delivery. */
+  shutdown(): void {}
+
+  async close(timeoutMs: number): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, 0)); // events of this very turn still count
     this.#end?.();
-    await this.#delivery?.drain(LAST_DRAIN_MS);
+    await this.#delivery?.drain(Math.min(timeoutMs, LAST_DRAIN_MS));
     this.#delivery = undefined;
   }
 
@@ -81,7 +91,15 @@ export class WebhookPlugin implements Plugin, WebhookManager {
   }
 
   stats(): WebhookStats & DeliveryCounts & { queued: number } {
-    return { ...this.#counts, queued: this.#delivery?.queued ?? 0 };
+    const { queued = 0, isOpen: isPaused = false } = this.#delivery ?? {};
+    return { ...this.#counts, queued, isPaused };
+  }
+
+  /** Sends one event now. @throws {DaemonError} `failed_precondition` when off. */
+  async test(): Promise<WebhookTest> {
+    if (this.#delivery) return await this.#delivery.test();
+    const remedy = "set a URL first: almenad webhook set <url>";
+    throw new DaemonError("failed_precondition", `Cannot test the webhook: it is off; ${remedy}`);
   }
 
   async #change(text: string): Promise<void> {

@@ -18,6 +18,8 @@ export interface UnpackLimits {
   readonly reserveBytes?: number;
 }
 
+/** Characters of all names together; they are remembered to find twins. */
+const MAX_NAME_CHARACTERS = 32 * 1_024 ** 2;
 /** Bytes written before they are given to the disk in one go. */
 const WRITE_BYTES = 1_024 * 1_024;
 
@@ -33,6 +35,7 @@ export class TargetTree {
   #maxBytes = 0;
   #bytes = 0;
   #count = 0;
+  #characters = 0;
 
   constructor(
     { files, root, onProgress }: {
@@ -155,7 +158,10 @@ export class TargetTree {
     const name = path.replace(/^(\.\/)+/, "");
     const problem = pathProblem(name) ?? (twinKey(name) === OWNED ? "it is reserved" : undefined);
     if (problem) throw refused(path, problem);
-    if (++this.#count > this.#limits.maxEntries) throw tooMany(this.#limits.maxEntries);
+    this.#characters += name.length;
+    if (++this.#count > this.#limits.maxEntries || this.#characters > MAX_NAME_CHARACTERS) {
+      throw tooMany(this.#limits.maxEntries);
+    }
     return name;
   }
 }
@@ -194,7 +200,7 @@ export function refused(path: string, reason: string): DaemonError {
 function tooMany(limit: number): DaemonError {
   return new DaemonError(
     "resource_exhausted",
-    `Cannot unpack the archive: it has more than ${limit} entries`,
+    `Cannot unpack the archive: it has more than ${limit} entries, or very long names`,
   );
 }
 

@@ -69,23 +69,38 @@ export async function perform(
     const version = transaction === "update" ? "2" : "1";
     return await installsOn(files).install(root, { version, signal: never() });
   }
+  await fetchItem(folder, "2", await archived("2"), files);
+}
+
+/** Fetches a version of the item from a peer that has it. */
+export async function fetchItem(
+  folder: string,
+  version: string,
+  archive: Tree,
+  files: Files,
+): Promise<void> {
   const store = IndexStore.open(join(folder, "data", "index.db"), join(folder, "library"));
   try {
-    await fetchVersion2(root, files, store);
+    await fetchFrom(archive, version, join(folder, "library", "item"), { files, store });
   } finally {
     store.close();
   }
 }
 
-async function fetchVersion2(root: string, files: Files, store: IndexStore): Promise<void> {
+async function fetchFrom(
+  archive: Tree,
+  version: string,
+  root: string,
+  { files, store }: { files: Files; store: IndexStore },
+): Promise<void> {
   const contents = new Map(
-    Object.entries(await archived("2")).map(([path, content]) => [
+    Object.entries(archive).map(([path, content]) => [
       path,
       typeof content === "string" ? new TextEncoder().encode(content) : content,
     ]),
   );
   const manifest: Manifest = {
-    ...{ id: "item", version: "2" },
+    ...{ id: "item", version },
     files: [...contents].map(([path, bytes]) => {
       const chunk = createHash("sha256").update(bytes).digest();
       const sha256 = createHash("sha256").update(chunk).digest("hex");
@@ -209,7 +224,8 @@ function same(local: Record<string, string | undefined>, version: "1" | "2"): bo
     Object.entries(wanted).every(([path, content]) => local[path] === content);
 }
 
-function installsOn(files: Files): Installs {
+/** Installations on a disk. */
+export function installsOn(files: Files): Installs {
   const unpacker = new ArchiveUnpacker({ files, external: () => [] });
   return new Installs({ files, clock: systemClock, unpacker });
 }

@@ -26,7 +26,7 @@ Deno.test("openApiDocument() lists every operation at its path and aliases", () 
       expected.push(path);
     }
   }
-  assert.deepEqual(Object.keys(paths), expected);
+  assert.deepEqual(Object.keys(paths), [...expected, "/api/v1/session"]);
 });
 
 Deno.test("openApiDocument() describes inputs as query parameters", () => {
@@ -52,7 +52,8 @@ Deno.test("openApiDocument() shows the body and the token of an action", () => {
     paths: Record<string, { post: Record<string, unknown> }>;
   };
   const { post } = paths["/api/v1/files/copy"]!;
-  assert.deepEqual(post["security"], [{ adminToken: [] }]);
+  assert.deepEqual(post["security"], [{ adminToken: [] }, { pageToken: [] }]);
+  assert.deepEqual(paths["/api/v1/page/code"]!.post["security"], [{ adminToken: [] }]);
   const { content } = post["requestBody"] as {
     content: Record<string, { schema: { properties: object; required: string[] } }>;
   };

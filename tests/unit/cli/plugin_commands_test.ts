@@ -47,6 +47,8 @@ Deno.test("runCli() knows the commands about trust, policies, webhooks and plugi
     ["trust request p hello", "trust request", ["p", "hello"], {}],
     ["trust approve p", "trust approve", ["p"], {}],
     ["trust reject p no", "trust reject", ["p", "no"], {}],
+    ["trust ignore p", "call", ["trust.ignore", "p"], {}],
+    ["trust later p 2", "call", ["trust.later", "p", "2"], {}],
     ["trust revoke p", "trust revoke", ["p"], {}],
     ["trust wait p --timeout 5", "trust wait", ["p"], { timeout: "5" }],
     ["trust invite --ticket", "trust invite", [], { ticket: true }],
@@ -96,10 +98,13 @@ Deno.test("listTrust() is a table of trusted and asked peers; JSON for programs"
 });
 
 Deno.test("pendingTrust() keeps a justification on its line", async () => {
-  const requests = [{ peer_id: "p", received_at: TIME, justification: "me\u001b[2J\nme" }];
+  const requests = [{
+    ...{ peer_id: "p", received_at: TIME, justification: "me\u001b[2J\nme" },
+    ...{ words: ["olive", "zoo"], state: "later" },
+  }];
   const { context, said } = fake({ requests });
   await trust.pendingTrust(context);
-  assert.deepEqual(said().split("\n").slice(1), [`p     ${TIME}  me [2J me`]);
+  assert.deepEqual(said().split("\n").slice(1), [`p     olive zoo  later  ${TIME}  me [2J me`]);
 });
 
 Deno.test("approveTrust() fails where nobody asked, and the others say the state", async () => {

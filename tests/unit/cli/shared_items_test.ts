@@ -81,6 +81,20 @@ Deno.test("getItem() with --no-wait only begins", async () => {
   assert.deepEqual(asked, [["library.download", { id: "film", install: false }]]);
 });
 
+Deno.test("getItem() follows what is being fetched already", async () => {
+  const states = [{ id: "film", status: "Completed", activity: "installing" }];
+  const busy = { ...ITEM, activity: "downloading" };
+  for (const items of [[busy], [ITEM], []]) {
+    const { context, out } = fake({ "library.items": { items } }, states);
+    const action = () => Promise.reject(new TypeError("Busy"));
+    Object.assign(context.client, { action });
+    const got = commands.getItem(context, ["film"], {});
+    if (items[0] !== busy) await assert.rejects(got, { message: "Busy" });
+    else assert.equal(await got, 0);
+    assert.equal(out.length, items[0] === busy ? 1 : 0);
+  }
+});
+
 Deno.test("getItem() fails with the reason, and when the daemon ends", async () => {
   const failed = { id: "film", status: "Failed", activity: "downloading", reason: "no peer" };
   await assert.rejects(commands.getItem(fake({}, [failed]).context, ["film"], {}), {

@@ -7,11 +7,17 @@ class ToldStream extends EventTarget {
   readonly status = "open";
   readonly readStatus = "readable";
   readonly remoteWriteStatus = "writable";
-  readonly readableEnded = false;
+  readonly readableEnded: boolean;
+  readonly readBufferLength: number;
+
+  constructor(readableEnded = false) {
+    super();
+    this.readableEnded = readableEnded;
+    this.readBufferLength = readableEnded ? 3 : 0;
+  }
 }
 
-function peerStream(): { told: ToldStream; stream: PeerStream } {
-  const told = new ToldStream();
+function peerStream(told = new ToldStream()): { told: ToldStream; stream: PeerStream } {
   const connection = { remotePeer: "ada", remoteAddr: "/ip4/127.0.0.1/tcp/1" };
   const stream = new PeerStream(
     told as unknown as Stream,
@@ -29,4 +35,12 @@ Deno.test("PeerStream.read() tells the peer's end from the end of the link", asy
   const reading = cut.stream.read();
   cut.told.dispatchEvent(new Event("end"));
   await assert.rejects(reading, { code: "aborted", message: /the stream broke/ });
+});
+
+Deno.test("PeerStream.read() gives what came before an end that was told early", async () => {
+  const { told, stream } = peerStream(new ToldStream(true));
+  const reading = stream.read();
+  told.dispatchEvent(Object.assign(new Event("message"), { data: Uint8Array.of(1, 2, 3) }));
+  assert.deepEqual(await reading, Uint8Array.of(1, 2, 3));
+  assert.equal(await stream.read(), undefined);
 });

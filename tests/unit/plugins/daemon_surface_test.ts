@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import { register as webhook } from "../../../src/plugins/webhook/webhook_plugin.ts";
 import { nodeNumber, parseAddress } from "../../../src/plugins/mod.ts";
 import type {
   Connection,
@@ -202,7 +204,7 @@ testWithLibp2p(
     assert.equal(daemon.policyManager(), null);
     assert.deepEqual(daemon.trustedPeers(), []);
     await daemon.setWebhookURL("http://127.0.0.1/");
-    await assert.rejects(daemon.handshakeRevokeTrust(daemon.peerId()), { name: "DaemonError" });
+    await assert.rejects(daemon.handshakeRevokeTrust(daemon.peerId()), { name: "NoServiceError" });
     await assert.rejects(daemon.handshakeSendRequest(daemon.peerId(), ""), /no plugin offers it/);
   },
 );
@@ -302,6 +304,28 @@ testWithLibp2p("A plugin that throws, hangs, leaks and shouts harms nobody else"
   assert.deepEqual(ada.host.ports.list(), []);
   await ada.swarm.stop();
   timers.forEach(clearInterval);
+});
+
+testWithLibp2p("What plugins publish while they shut down still reaches the webhook", async () => {
+  const bodies: string[] = [];
+  const server = createHttpServer((request, response) => {
+    request.setEncoding("utf8").on("data", (text) => bodies.push(text));
+    request.on("end", () => response.end());
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  let daemon: Parameters<Plugin["init"]>[0];
+  const first: Register = ({ registerPlugin }) =>
+    registerPlugin("a-first", () => ({ // the first to start is the last to end
+      name: "a-first",
+      init: (given) => void (daemon = given),
+      shutdown: () => daemon.publishEvent("first.bye", {}),
+    }));
+  const node = await PluginNode.start({ builtin: [first, webhook] });
+  await node.host.services.need("webhook").setURL(`http://127.0.0.1:${port}/`);
+  await node.stop();
+  assert.ok(bodies.some((body) => JSON.parse(body).event === "first.bye"));
+  await new Promise((resolve) => server.close(resolve));
 });
 
 testWithLibp2p("While plugins shut down, publishing works and dialling is refused", async () => {

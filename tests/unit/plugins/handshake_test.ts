@@ -113,6 +113,23 @@ testWithLibp2p("Built-in plugins leave no timer behind", async () => {
   assert.equal(clock.pending, 0);
 });
 
+testWithLibp2p("Trust is told again over a link that is older than the plugin", async () => {
+  await using folder = await tempFolder();
+  await using bob = await PluginNode.start();
+  const before = await PluginNode.start({ folder: folder.path });
+  const { privateKey } = before;
+  await befriend(before, bob);
+  await before.stop();
+  await waitFor("the end of the link", () => !bob.peers.isConnected(before.peerId));
+  await bob.trust.revokeTrust(before.peerId); // nobody is there to hear it
+  const ada = await PluginNode.create({ folder: folder.path, privateKey });
+  await ada.swarm.start();
+  await ada.connect(bob);
+  await ada.host.start();
+  await waitFor("ada to learn it", () => ada.topics("trust.revoked_by_peer").length === 1);
+  await ada.stop();
+});
+
 testWithLibp2p(
   "Trust is told again when a link comes back; who no longer trusts says so",
   async () => {

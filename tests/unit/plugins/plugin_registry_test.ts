@@ -144,3 +144,19 @@ Deno.test("PluginHealth counts throws and rejections; the third makes unhealthy,
   assert.deepEqual(health.of("x"), { failures: 4, isHealthy: false, lastError: "handle: slip" });
   assert.equal(health.of("y").isHealthy, true);
 });
+
+Deno.test("docs/plugins.md adds a plugin by one line, which fits builtin.ts as it is", async () => {
+  const root = new URL("../../../", import.meta.url);
+  const docs = await Deno.readTextFile(new URL("docs/plugins.md", root));
+  const [, diff = ""] = /```diff\n([\s\S]*?)```/.exec(docs) ?? [];
+  const lines = diff.split("\n").filter((line) => /^[-+ ]export /.test(line));
+  const builtin = (await Deno.readTextFile(new URL("src/plugins/builtin.ts", root))).split("\n");
+  const [before, added, after, ...more] = lines;
+  assert.deepEqual([before![0], added![0], after![0], more], [" ", "+", " ", []]);
+  const place = builtin.indexOf(before!.slice(1));
+  assert.ok(place > 0 && builtin[place + 1] === after!.slice(1), "the docs show another file");
+  const form = /^export \{ register as \w+ \} from "\.\/[\w/]+\.ts";$/;
+  assert.match(added!.slice(1), form);
+  const exported = builtin.filter((line) => line.startsWith("export"));
+  assert.deepEqual(exported.filter((line) => !form.test(line)), []);
+});

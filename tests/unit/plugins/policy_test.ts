@@ -3,7 +3,11 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { PolicyManager, PolicyRunner } from "../../../src/plugins/plugin.ts";
 import { compilePolicy } from "../../../src/plugins/policy/document.ts";
-import { compileCondition, type Variables } from "../../../src/plugins/policy/expression.ts";
+import {
+  compileCondition,
+  EvalBudget,
+  type Variables,
+} from "../../../src/plugins/policy/expression.ts";
 import { testWithLibp2p } from "../../support/libp2p_pair.ts";
 import { befriend, PluginNode } from "../../support/plugin_node.ts";
 import { tempFolder } from "../../support/temp_folder.ts";
@@ -106,6 +110,24 @@ Deno.test("compileCondition() keeps a catastrophic expression within its budget"
   assert.throws(() => compileCondition(text)(values), /took over 100 ms/);
   assert.ok(performance.now() - begun < 1_000);
   assert.equal(compileCondition(`0 in ${list}`)({}), false);
+});
+
+Deno.test("compileCondition() lets many slow expressions together take no longer than one", () => {
+  const text = Array(40).fill("(0 in a)").join(" or ");
+  const values = { a: Array<number>(20_000).fill(1) }; // each of them is well within its budget
+  const conditions = Array.from({ length: 256 }, () => compileCondition(text));
+  const budget = new EvalBudget();
+  const begun = performance.now();
+  let failures = 0;
+  for (const condition of conditions) {
+    try {
+      condition(values, budget);
+    } catch {
+      failures++;
+    }
+  }
+  assert.ok(failures > 100, `${failures} of 256 failed`);
+  assert.ok(performance.now() - begun < 1_000);
 });
 
 const RULE = { name: "r", on: "connect", match: "true", actions: [{ type: "deny" }] };
@@ -261,6 +283,10 @@ testWithLibp2p("Policy denies a port to a real peer; shadow mode only says so", 
   const reading = read(); // it is let in, and nobody answers
   reading.catch(() => undefined);
   await waitFor("the word", () => ada.topics("policy.shadow_denied").length === 1);
+  const [verdict, ...others] = manager.shadowVerdicts!();
+  assert.deepEqual(others, []);
+  assert.deepEqual([verdict?.peerId, verdict?.port, verdict?.count], [bob.peerId, 2_020, 1]);
+  assert.equal(verdict?.rule, RULE.name);
   await manager.start(0, policy);
   await assert.rejects(read());
   await befriend(bob, ada); // port 444 stays open, whatever a policy says

@@ -16,6 +16,7 @@ import {
   parseMessage,
   signMessage,
 } from "../../../src/plugins/trust/messages.ts";
+import { ReadingPlaces } from "../../../src/plugins/trust/reading_places.ts";
 import { Relay } from "../../../src/plugins/trust/relay.ts";
 import { MAX_SEEN, SeenMessages } from "../../../src/plugins/trust/seen_messages.ts";
 import { TrustBook } from "../../../src/plugins/trust/trust_book.ts";
@@ -194,6 +195,33 @@ Deno.test("pending: approve, reject, 30 days, revoke by the peer, an own request
   assert.equal(both.it.handshake.stateOf(ada.peerId), "trusted");
 });
 
+Deno.test("pending: put aside for hours or for good, kept over a start, and still to be approved", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "trust.json");
+  const it = await subject({ path });
+  const [ada, bob] = [await person(), await person()];
+  await it.receive(ada, REQUEST);
+  await it.receive(bob, REQUEST, "10.0.0.2");
+  it.topics();
+  it.types();
+  await it.handshake.putAside(ada.peerId, 3_600_000);
+  await it.handshake.putAside(bob.peerId);
+  await it.handshake.putAside("nobody"); // no error
+  assert.deepEqual(it.topics(), ["handshake.put_aside", "handshake.put_aside"]);
+  assert.deepEqual(it.types(), []); // the peers learn nothing of it
+  await it.receive(bob, REQUEST, "10.0.0.2"); // asking again does not bring it back
+  assert.ok(!it.topics().includes("handshake.pending"));
+  const until = new Date(it.clock.now() + 3_600_000).toISOString();
+  for (const { handshake } of [it, await subject({ path })]) {
+    const aside = handshake.pendingRequests().map(({ peerId, isIgnored, laterUntil }) => [
+      ...[peerId, isIgnored, laterUntil],
+    ]);
+    assert.deepEqual(aside, [[ada.peerId, false, until], [bob.peerId, true, ""]]);
+  }
+  await it.handshake.approveHandshake(bob.peerId);
+  assert.equal(it.handshake.isTrusted(bob.peerId), true);
+});
+
 Deno.test("trusted: a request is answered again; revoke cools down; the peer may revoke", async () => {
   const ada = await person();
   const it = await subject({ auto: true });
@@ -334,12 +362,34 @@ Deno.test("10,000 requests of 100 identities: 16 a host wait, and others still g
 
 Deno.test("SeenMessages holds 8,192, refuses when full, and forgets after 10 minutes", () => {
   const seen = new SeenMessages();
-  for (let n = 0; n < MAX_SEEN; n++) seen.add(`h${n}`, `p${n % 200}`, 0);
+  const known = { isKnown: true };
+  const strangers = MAX_SEEN - 1_024;
+  for (let n = 0; n < strangers; n++) seen.add(`h${n}`, `p${n % 200}`, 0);
   assert.throws(() => seen.add("new", "p", 1), { code: "resource_exhausted" });
+  // Identities cost nothing, so strangers cannot keep those from being heard who are trusted.
+  for (let n = strangers; n < MAX_SEEN; n++) seen.add(`h${n}`, `p${n % 200}`, 0, known);
+  assert.throws(() => seen.add("new", "p", 1, known), { code: "resource_exhausted" });
   seen.add("new", "p", 10 * 60_000);
   assert.equal(seen.size, 1);
   for (let n = 0; n < 64; n++) seen.add(`x${n}`, "one", 10 * 60_000);
   assert.throws(() => seen.add("x64", "one", 10 * 60_000), { code: "resource_exhausted" });
+});
+
+Deno.test("ReadingPlaces has 16 for a host of strangers, and keeps some for known peers", () => {
+  const places = new ReadingPlaces();
+  const take = (host: string, peerId = "eve", isKnown = false) =>
+    places.take({ host, peerId, isKnown });
+  const taken = Array.from({ length: 20 }, (_, n) => take("10.0.0.1", `eve${n}`));
+  assert.equal(taken.filter(Boolean).length, 16);
+  assert.ok(take("10.0.0.1", "ada", true), "a known peer on the same host");
+  taken[0]!();
+  assert.ok(take("10.0.0.1"));
+  assert.equal(take("10.0.0.1"), undefined);
+  for (let host = 0; host < 20; host++) {
+    for (let n = 0; n < 16; n++) take(`10.1.0.${host}`);
+  }
+  assert.equal(take("10.2.0.1"), undefined, "strangers have had their share");
+  assert.ok(take("10.2.0.1", "bob", true));
 });
 
 Deno.test("TrustBook passes over bad entries, and refuses a file that is none", async () => {

@@ -70,7 +70,7 @@ async function startPlugin(
   await plugin.init(daemon);
   assert.equal(registered, plugin);
   const publish = (n = 0) => events.publishOpen("test.event", { n });
-  return { plugin, publish, [Symbol.asyncDispose]: () => plugin.shutdown() };
+  return { plugin, publish, [Symbol.asyncDispose]: () => plugin.close(5_000) };
 }
 
 Deno.test("Webhook posts topic, node, time and data, signed", async () => {
@@ -87,6 +87,41 @@ Deno.test("Webhook posts topic, node, time and data, signed", async () => {
   const json = JSON.parse(body);
   assert.deepEqual(Object.keys(json), ["event_id", "event", "node_id", "timestamp", "data"]);
   assert.deepEqual([json.event, json.node_id, json.data], ["test.event", 42, { n: 7 }]);
+});
+
+Deno.test("Webhook.stats() tells the last delivery and the last error; test() sends one now", async () => {
+  const answers = [204, 404, 204];
+  await using there = await receiver((socket, hits) => status(answers[hits.length - 1]!)(socket));
+  await using here = await startPlugin();
+  await assert.rejects(here.plugin.test(), { code: "failed_precondition", message: /webhook set/ });
+  await here.plugin.setURL(there.url);
+  const tested = await here.plugin.test();
+  assert.deepEqual([tested.ok, tested.status, tested.error], [true, 204, ""]);
+  assert.equal(JSON.parse(there.hits[0]!.body).event, "webhook.test");
+  const { lastDelivery, lastError, delivered } = here.plugin.stats();
+  assert.deepEqual([lastDelivery?.event, lastDelivery?.status], ["webhook.test", 204]);
+  assert.ok(Date.parse(lastDelivery?.time ?? "") > 0);
+  assert.deepEqual([lastError, delivered], [undefined, 0]); // a test is no event of the daemon's
+  const refused = await here.plugin.test();
+  assert.deepEqual(
+    [refused.ok, refused.status, refused.error],
+    [false, 404, "the receiver answered 404"],
+  );
+  assert.equal(here.plugin.stats().lastError?.reason, "the receiver answered 404");
+  here.publish();
+  await waitFor("the event", () => here.plugin.stats().delivered === 1);
+  assert.equal(here.plugin.stats().lastDelivery?.event, "test.event");
+});
+
+Deno.test("Webhook.test() tells in words that nobody is there, without the path of the URL", async () => {
+  const there = await receiver(status(204));
+  await there[Symbol.asyncDispose]();
+  await using here = await startPlugin();
+  await here.plugin.setURL(`${there.url}-secret`);
+  const tested = await here.plugin.test();
+  assert.deepEqual([tested.ok, "status" in tested], [false, false]);
+  assert.match(tested.error, /refused/i);
+  assert.doesNotMatch(JSON.stringify(here.plugin.stats()), /secret/);
 });
 
 Deno.test("Webhook tries 3 times on 5xx and on no answer, once on 4xx and redirects", async () => {
@@ -109,7 +144,9 @@ Deno.test("Webhook tries 3 times on 5xx and on no answer, once on 4xx and redire
 
 Deno.test("Webhook gives up on a receiver that never answers, or byte by byte", async () => {
   const slow = (socket: Socket) => {
-    const timer = setInterval(() => socket.write("H"), 50);
+    const head = `HTTP/1.1 200 OK\r\nX-Slow: ${"a".repeat(1_000)}`;
+    let sent = 0;
+    const timer = setInterval(() => socket.write(head[sent++] ?? ""), 20);
     socket.on("close", () => clearInterval(timer));
   };
   for (const answer of [() => undefined, slow]) {
@@ -191,7 +228,7 @@ Deno.test("Webhook.setURL() is kept for this user alone, and empty deletes it", 
   {
     await using here = await startPlugin({ folder: folder.path });
     assert.deepEqual(here.plugin.stats(), {
-      ...{ delivered: 0, failed: 0, dropped: 0, circuitSkips: 0, queued: 0 },
+      ...{ delivered: 0, failed: 0, dropped: 0, circuitSkips: 0, queued: 0, isPaused: false },
     });
     await here.plugin.setURL(there.url);
     assert.equal(await readFile(path, "utf8"), `${there.url}\n`);
@@ -217,7 +254,21 @@ Deno.test("checkUrl() and addressOf() lead to no link-local or metadata address"
     "http://[::ffff:169.254.169.254]/",
     "http://[64:ff9b::a9fe:a9fe]/",
     "http://[2002:a9fe:a9fe::]/",
+    "http://[64:ff9b:1::a9fe:a9fe]/",
+    "http://[64:ff9b:1:a9fe:a9:fe00::]/",
+    "http://[64:ff9b:1:a9:fe:a9fe::]/",
+    "http://[64:ff9b:1::a9:fea9:fe00:0]/",
+    "http://[::ffff:0:a9fe:a9fe]/",
+    "http://[::169.254.169.254]/",
+    "http://[2001:0:4136:e378:8000:63bf:5601:5601]/",
+    "http://[2001:db8::5efe:a9fe:a9fe]/",
+    "http://[2001:db8::200:5efe:a9fe:a9fe]/",
     "http://[fd00:ec2::254]/",
+    "http://[fd20:ce::254]/",
+    "http://168.63.129.16/",
+    "http://169.254.169.254./",
+    "http://[::ffff:0.0.0.0]/",
+    "http://0/",
     "http://100.100.100.200/",
     "http://metadata.google.internal/",
     "http://METADATA.google.internal./",
@@ -226,7 +277,17 @@ Deno.test("checkUrl() and addressOf() lead to no link-local or metadata address"
     "http://me:word@example.org/",
   ];
   for (const url of refused) assert.throws(() => checkUrl(url), { code: "invalid_argument" }, url);
-  for (const url of ["http://127.0.0.1:9/", "https://example.org/x?y", "http://[::1]/"]) {
+  const allowed = [
+    "http://127.0.0.1:9/",
+    "https://example.org/x?y",
+    "http://[::1]/",
+    "http://[::ffff:192.0.2.1]/",
+    "http://[64:ff9b::c000:201]/",
+    "http://[2002:c000:201::]/",
+    "http://[2001:db8::a9fe:a9fe]/",
+    "http://192.168.1.1/",
+  ];
+  for (const url of allowed) {
     checkUrl(url);
   }
   const url = checkUrl("http://rebound.example/");

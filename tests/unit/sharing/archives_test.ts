@@ -2,18 +2,17 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import process from "node:process";
 import { gzipSync } from "node:zlib";
 import { zipSync } from "fflate";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { ArchiveUnpacker } from "../../../src/sharing/unpack/archives.ts";
+import { TargetTree } from "../../../src/sharing/unpack/target_tree.ts";
 import { hugeTarGz, rarOf, tarHeader, zipSaying } from "../../support/sharing/hostile_archives.ts";
 import { type ArchiveEntry, readTree, tarOf } from "../../support/sharing/item_folder.ts";
-import { findProgram, program, testNeeding } from "../../support/needs.ts";
+import { findProgram, fullSize, program, testNeeding } from "../../support/needs.ts";
 import { QUICK_PARENT, tempFolder } from "../../support/temp_folder.ts";
 
 const GIB = 1_024 ** 3;
-const full = { name: "ALMENAD_FULL=1", isMet: process.env["ALMENAD_FULL"] === "1" };
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -127,7 +126,7 @@ Deno.test("ArchiveUnpacker.unpack() keeps no more than a few megabytes of a tar 
 });
 
 testNeeding(
-  [full],
+  [fullSize()],
   "ArchiveUnpacker.unpack() stops real archives of 10 GB and of a million entries",
   async () => {
     await using folder = await tempFolder(QUICK_PARENT);
@@ -149,6 +148,15 @@ Deno.test("ArchiveUnpacker.unpack() refuses more entries than an item may have",
   await assert.rejects(unpack("a.tar", await tarOf(entries), { maxEntries: 200 }), /entries/);
   const zip = zipSync(Object.fromEntries(entries.map(({ name }) => [name, new Uint8Array()])));
   await assert.rejects(unpack("a.zip", zip, { maxEntries: 200 }), /entries/);
+});
+
+Deno.test("TargetTree remembers no more names than fit", () => {
+  const tree = new TargetTree({ files: systemFiles, root: "/", onProgress: () => undefined });
+  const long = `${"n".repeat(250)}/`.repeat(4);
+  const adopt = () => {
+    for (let n = 0; n < 100_000; n++) tree.adopt(`${long}${n}`, 0);
+  };
+  assert.throws(adopt, /very long names/);
 });
 
 Deno.test("ArchiveUnpacker.unpack() fails cleanly on a damaged archive", async () => {

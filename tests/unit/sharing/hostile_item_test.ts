@@ -8,6 +8,7 @@ import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { bitmapsOf } from "../../../src/sharing/holdings.ts";
 import { fileHash } from "../../../src/sharing/hashing.ts";
 import type { FileEntry, Manifest } from "../../../src/sharing/manifest.ts";
+import { SharedPieces } from "../../../src/sharing/manifest_text.ts";
 import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
 import { MAX_LISTED_CHARACTERS, PeerItems } from "../../../src/sharing/peer_items.ts";
 import { IndexStore } from "../../../src/sharing/store.ts";
@@ -229,6 +230,26 @@ Deno.test("bitmapsOf() keeps no more of a bitmap than its file has chunks", () =
   const files = [{ path: "x", bitmap: new Uint8Array(8_000_000) }];
   const [bitmap] = bitmapsOf({ version: "1", files }, manifest, new Map([["x", 0]])).values();
   assert.deepEqual([bitmap?.byteLength, bitmap?.buffer.byteLength], [1, 1]);
+});
+
+Deno.test("SharedPieces makes the text of a manifest once for all who ask at a time", async () => {
+  const shared = new SharedPieces();
+  const files = Array.from({ length: 2_000 }, (_, n) => fileOf(`f${n}`, 0));
+  const manifest = { id: "a", version: "1", files };
+  const { promise: goOn, resolve } = Promise.withResolvers<void>();
+  const seen: Uint8Array[][] = [];
+  const ask = () =>
+    shared.lend(manifest, async (pieces) => {
+      seen.push(pieces);
+      await goOn;
+    });
+  const asked = [ask(), ask(), ask()];
+  await waitFor("all of them", () => seen.length === 3);
+  assert.equal(new Set(seen).size, 1);
+  resolve();
+  await Promise.all(asked);
+  await ask();
+  assert.equal(new Set(seen).size, 2, "nothing is kept for nobody");
 });
 
 Deno.test("PeerItems forgets what is beyond the bound of all lists together", async () => {

@@ -147,6 +147,24 @@ testWithLibp2p(
   },
 );
 
+testWithLibp2p("An item that is fetched stays listed when its last peer goes (L49)", async () => {
+  await using alice = await LibraryNode.start({ limits: { uploadTotal: 500_000 } });
+  await using bob = await LibraryNode.start();
+  await writeTree(join(alice.dir, "game"), { "version.ini": "1", big: noiseBytes(4_000_000) });
+  await alice.scanned();
+  await bob.connect(alice);
+  await bob.knows("game");
+  const { done } = await bob.sharing.actions.download("game", { install: false, signal: signal() });
+  const ended = done.catch(() => undefined);
+  await waitFor("the begin", () => bob.topics().includes("library.game-download-begin"));
+  await alice.node.stop();
+  await waitFor("the peer gone", () => bob.topics().includes("library.peer-disconnected"));
+  const [item] = await bob.sharing.items();
+  assert.deepEqual([item?.id, item?.peers, item?.activity], ["game", 0, "downloading"]);
+  await bob.sharing.actions.cancel("game");
+  await ended;
+});
+
 testWithLibp2p("Unchanged items are hashed never again, not even after a start (L23)", async () => {
   const count = IS_FULL ? 10_000 : 300;
   const watch = () => ({ close: () => undefined });

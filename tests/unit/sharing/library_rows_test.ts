@@ -169,7 +169,7 @@ testWithLibp2p(
 testWithLibp2p(
   "A cancelled download leaves no sentinel, and its chunks are not fetched again (L41)",
   async () => {
-    await using alice = await LibraryNode.start({ limits: { uploadTotal: 24e6 } });
+    await using alice = await LibraryNode.start({ limits: { uploadTotal: 12e6 } });
     await using bob = await LibraryNode.start();
     await writeTree(join(alice.dir, "game"), {
       "version.ini": "1",

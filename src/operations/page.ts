@@ -1,0 +1,27 @@
+import * as z from "zod";
+import { action } from "../core/mod.ts";
+import type { Components } from "./components.ts";
+
+/** A code that lets one browser in. */
+export const pageCode = action({
+  name: "page.code",
+  summary: "A code that signs one browser in to the page, once and within five minutes",
+  isOwnersAlone: true,
+  input: () => z.strictObject({}),
+  output: () =>
+    z.object({
+      code: z.string(),
+      expires_at_ms: z.number().describe("Milliseconds since 1970"),
+      url: z.string().describe("The page's address, with the code behind #"),
+    }),
+  run: (_input, { daemon, pageCodes }: Pick<Components, "daemon" | "pageCodes">) => {
+    const { code, expiresAtMs } = pageCodes.createCode();
+    const url = `http://${reachable(daemon.restAddress())}/#code=${code}`;
+    return { code, expires_at_ms: expiresAtMs, url };
+  },
+});
+
+// A listener on every address is reached at loopback's.
+function reachable(address: string): string {
+  return address.replace(/^0\.0\.0\.0:/, "127.0.0.1:").replace(/^\[::\]:/, "[::1]:");
+}

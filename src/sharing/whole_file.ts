@@ -1,0 +1,54 @@
+import { DaemonError, messageOf } from "../core/mod.ts";
+import type { ChunkWriter } from "./chunk_writer.ts";
+import { digest, fromHex, sameHash } from "./hashing.ts";
+import type { Manifest } from "./manifest.ts";
+import type { PeerClient } from "./peer_client.ts";
+import type { Chunk } from "./planned.ts";
+
+/** What {@link fetchWholeFile} uses. */
+export interface WholeFileComponents {
+  readonly client: Pick<PeerClient, "fetchFile">;
+  readonly writer: ChunkWriter;
+  onBadChunk(peerId: string): void;
+}
+
+/**
+ * The last resort: the whole file from anybody, written from its beginning.
+ *
+ * @param init.chunk Any chunk of the file.
+ * @param init.peers Asked in this order.
+ * @returns Who brought it.
+ * @throws {DaemonError} `unavailable` if nobody did.
+ */
+export async function fetchWholeFile(
+  { client, writer, onBadChunk }: WholeFileComponents,
+  { manifest, chunk, peers }: { manifest: Manifest; chunk: Chunk; peers: readonly string[] },
+  signal: AbortSignal,
+): Promise<string> {
+  const entry = manifest.files[chunk.file];
+  if (!entry) throw new DaemonError("internal", `Cannot find file ${chunk.file}`);
+  let last: unknown;
+  for (const peerId of peers) {
+    signal.throwIfAborted();
+    try {
+      await writer.restart(chunk.file);
+      await client.fetchFile(peerId, { id: manifest.id, ...entry }, async (index, bytes) => {
+        if (!sameHash(await digest(bytes), fromHex(entry.chunks[index] ?? ""))) {
+          onBadChunk(peerId);
+          throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
+        }
+        await writer.write({ ...chunk, chunk: index, length: bytes.byteLength }, bytes);
+      }, signal);
+      return peerId;
+    } catch (failure) {
+      signal.throwIfAborted();
+      last = failure;
+    }
+  }
+  throw new DaemonError(
+    "unavailable",
+    `Cannot fetch ${JSON.stringify(entry.path)} of "${manifest.id}" from any of ` +
+      `${peers.length} peers: ${messageOf(last)}`,
+    { cause: last },
+  );
+}
