@@ -19,9 +19,11 @@ import { canUnshareNetwork, IN_OWN_NETWORK, inOwnNetwork } from "./own_network.t
 import {
   addCounts,
   type Counts,
+  countsAfterRetry,
   countsOf,
   type Duration,
   durationText,
+  type Failure,
   failuresOf,
   failureText,
   summary,
@@ -151,15 +153,15 @@ async function execute(
 /** What one `deno test` came to. */
 interface Result {
   readonly counts: Counts;
-  /** What failed, in words; empty when nothing did. */
-  readonly failures: readonly string[];
+  readonly failures: readonly Failure[];
 }
 
 /** What all runs have come to so far. */
 class Outcome {
   readonly skipped = new Set<string>();
   readonly durations: Duration[] = [];
-  readonly failures: string[] = [];
+  /** What failed, and what failed at first, in words. */
+  readonly troubles: string[] = [];
   counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   readonly #env: Readonly<Record<string, string>>;
 
@@ -168,33 +170,39 @@ class Outcome {
   }
 
   /**
-   * Tests of real processes that failed run once more, alone: on two busy cores a daemon can be
-   * late without being wrong. What fails only beside others is told, but fails nothing.
+   * Files with failures run once more, alone: on two busy cores a daemon can be late without being
+   * wrong. What fails only beside others is told, but fails nothing.
    */
   async add(run: Run): Promise<void> {
     process.stdout.write(`\n== ${run.name}\n`);
     const waiting = [...run.tests];
-    const again: [readonly string[], Result][] = [];
+    const again: Result[] = [];
     const worker = async () => {
       for (let args = waiting.shift(); args; args = waiting.shift()) {
         const result = await this.#execute(run, args);
-        if (run.isNetworked && result.failures.length > 0) again.push([args, result]);
+        if (result.failures.length > 0 && !args.includes("--doc")) again.push(result);
         else this.#keep(result);
       }
     };
     await Promise.all(Array.from({ length: run.atOnce ?? 1 }, worker));
-    for (const [args, first] of again) {
-      process.stdout.write(`\n== once more, alone: ${args.at(-1)}\n`);
-      const second = await this.#execute(run, args);
-      this.#keep(second);
-      if (second.failures.length > 0) continue;
-      this.failures.push(...first.failures.map((text) => text.replace(/^FAILED/, "FLAKY")));
+    for (const first of again) this.#keep(await this.#retry(run, first));
+  }
+
+  async #retry(run: Run, first: Result): Promise<Result> {
+    const files = [...new Set(first.failures.map(({ file }) => file))];
+    process.stdout.write(`\n== once more, alone: ${files.join(" ")}\n`);
+    const second = await this.#execute(run, files);
+    const isFlaky = ({ file, test }: Failure) =>
+      !second.failures.some((failure) => failure.file === file && failure.test === test);
+    for (const failure of first.failures.filter(isFlaky)) {
+      this.troubles.push(`FLAKY ${failureText(failure)}`);
     }
+    return { counts: countsAfterRetry(first.counts, second.counts), failures: second.failures };
   }
 
   #keep({ counts, failures }: Result): void {
     this.counts = addCounts(this.counts, counts);
-    this.failures.push(...failures);
+    this.troubles.push(...failures.map((failure) => `FAILED ${failureText(failure)}`));
   }
 
   async #execute(run: Run, args: readonly string[]): Promise<Result> {
@@ -210,12 +218,12 @@ class Outcome {
       });
       const xml = await readFile(report, "utf8").catch(() => "");
       const counts = countsOf(xml);
-      const failures = failuresOf(xml).map((failure) => failureText(file, failure));
-      if (code === 0 || counts.failed > 0) return { counts, failures };
+      if (code === 0 || counts.failed > 0) return { counts, failures: failuresOf(xml) };
       // A crash, a syntax error or a leak outside of any test fails without a failed test.
       const message = `deno test ended with exit code ${code}, and no test failed`;
-      const text = failureText(file, { test: "outside of any test", message });
-      return { counts: { ...counts, failed: 1 }, failures: [text] };
+      const failures = args.filter((word) => !word.startsWith("--"))
+        .map((path) => ({ file: path, test: "outside of any test", message }));
+      return { counts: { ...counts, failed: failures.length }, failures };
     } finally {
       const seconds = (performance.now() - begun) / 1_000;
       this.durations.push({ name: file, seconds });
@@ -239,7 +247,7 @@ async function main(): Promise<number> {
   const outcome = new Outcome(env);
   for (const run of runs) await outcome.add(run);
   process.stdout.write(`\n${durationText(outcome.durations)}`);
-  process.stdout.write(`\n${outcome.failures.join("")}`);
+  process.stdout.write(`\n${outcome.troubles.join("")}`);
   process.stdout.write(`\n${[...outcome.skipped].map((line) => `${line}\n`).join("")}`);
   process.stdout.write(`${summary(outcome.counts)}\n`);
   return outcome.counts.failed > 0 ? 1 : 0;

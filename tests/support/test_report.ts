@@ -17,6 +17,8 @@ export function countsOf(xml: string): Counts {
 
 /** A test case that failed, and the beginning of what it said. */
 export interface Failure {
+  /** Path of its file as the report has it, such as `./tests/unit/a_test.ts`. */
+  readonly file: string;
   readonly test: string;
   readonly message: string;
 }
@@ -40,15 +42,16 @@ function unescaped(xml: string): string {
 export function failuresOf(xml: string): Failure[] {
   const cases = xml.match(/<testcase\b(?:[^>]*\/>|[\s\S]*?<\/testcase>)/g) ?? [];
   return cases.filter((one) => /<(?:failure|error)\b/.test(one)).map((one) => {
-    const test = /\bname="([^"]*)"/.exec(one)?.[1] ?? "";
+    const file = /\bclassname="([^"]*)"/.exec(one)?.[1] ?? "";
+    const test = /<testcase name="([^"]*)"/.exec(one)?.[1] ?? "";
     const body = /<(?:failure|error)\b[^>]*>([\s\S]*?)<\/(?:failure|error)>/.exec(one)?.[1] ?? "";
-    return { test: unescaped(test), message: unescaped(body).trim().slice(0, MESSAGE_CHARS) };
+    return { file, test: unescaped(test), message: unescaped(body).trim().slice(0, MESSAGE_CHARS) };
   });
 }
 
-/** One line a failure, with what it said below it. */
-export function failureText(file: string, { test, message }: Failure): string {
-  return `FAILED ${file}: ${test}\n${message.replaceAll(/^/gm, "    ")}\n`;
+/** Where it was, with what it said below. */
+export function failureText({ file, test, message }: Failure): string {
+  return `${file}: ${test}\n${message.replaceAll(/^/gm, "    ")}\n`;
 }
 
 /** How long some tests took. */
@@ -61,6 +64,12 @@ export interface Duration {
 export function durationText(durations: readonly Duration[]): string {
   return [...durations].sort((a, b) => b.seconds - a.seconds)
     .map(({ name, seconds }) => `${seconds.toFixed(1).padStart(7)} s  ${name}\n`).join("");
+}
+
+/** Of files that ran once more because of failures: what failed at first and not again has passed. */
+export function countsAfterRetry(first: Counts, second: Counts): Counts {
+  const cured = Math.max(0, first.failed - second.failed);
+  return { passed: first.passed + cured, failed: second.failed, skipped: first.skipped };
 }
 
 /** Both together. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   addCounts,
+  countsAfterRetry,
   countsOf,
   durationText,
   failuresOf,
@@ -39,11 +40,21 @@ Deno.test("durationText() begins with the longest", () => {
 });
 
 Deno.test("failuresOf() tells name and message of each failed test case", () => {
-  assert.deepEqual(failuresOf(REPORT), [{ test: "fails", message: "Error: <skipped/>" }]);
+  assert.deepEqual(failuresOf(REPORT), [{
+    file: "a",
+    test: "fails",
+    message: "Error: <skipped/>",
+  }]);
   assert.deepEqual(failuresOf(""), []);
 });
 
 Deno.test("failureText() indents the message below the name", () => {
-  const text = failureText("a_test.ts", { test: "fails", message: "Error: no\nat b" });
-  assert.equal(text, "FAILED a_test.ts: fails\n    Error: no\n    at b\n");
+  const text = failureText({ file: "a_test.ts", test: "fails", message: "Error: no\nat b" });
+  assert.equal(text, "a_test.ts: fails\n    Error: no\n    at b\n");
+});
+
+Deno.test("countsAfterRetry() counts as passed what failed at first alone", () => {
+  const first = { passed: 10, failed: 3, skipped: 1 };
+  const second = { passed: 5, failed: 1, skipped: 0 };
+  assert.deepEqual(countsAfterRetry(first, second), { passed: 12, failed: 1, skipped: 1 });
 });
