@@ -41,6 +41,8 @@ export interface CallOperation<
   Output extends z.ZodType = z.ZodType,
 > extends OperationBase<Input, Output> {
   readonly kind: "query" | "action";
+  /** Longest run of one call, in milliseconds, where the registry's own limit is too short. */
+  readonly callTimeoutMs?: number;
   run(
     input: z.output<Input>,
     components: Components,

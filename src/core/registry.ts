@@ -18,7 +18,7 @@ export type CallObserver = (call: {
 
 /** How an {@link OperationRegistry} behaves. */
 export interface OperationRegistryInit {
-  /** Longest run of one call, in milliseconds. @default {30_000} */
+  /** Longest run of a call whose operation names no limit, in milliseconds. @default {30_000} */
   callTimeoutMs?: number;
   /** Told of every finished call, for metrics. */
   onCall?: CallObserver;
@@ -115,7 +115,8 @@ export class OperationRegistry<Components> {
     const checked = checkInput(operation, input, context);
     const result = operation.run(checked, this.#components, context);
     if (!(result instanceof Promise)) return Promise.resolve(result);
-    return withDeadline(result, this.#callTimeoutMs, `finish "${wireName(operation)}"`);
+    const timeoutMs = operation.callTimeoutMs ?? this.#callTimeoutMs;
+    return withDeadline(result, timeoutMs, `finish "${wireName(operation)}"`);
   }
 }
 

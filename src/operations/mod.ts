@@ -73,10 +73,10 @@ import {
   setLibraryDir,
   uninstallItem,
   verifyItem,
-  watchItem,
 } from "./sharing.ts";
-import { listTransfers, watchTransfers } from "./transfers.ts";
+import { listTransfers, watchItem, watchTransfers } from "./transfers.ts";
 
+export { describeOperations } from "./catalogue.ts";
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
 export type { EventItem, EventName } from "./event_names.ts";

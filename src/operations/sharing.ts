@@ -1,6 +1,6 @@
 /** The shared library, contract 5.6: what is found on the LAN, fetched, installed. */
 import * as z from "zod";
-import { action, once, query, stream } from "../core/mod.ts";
+import { action, once, query } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
 const ItemId = once(() => z.string().min(1).max(128).describe("Id of an item"));
@@ -29,6 +29,11 @@ const Files = once(() =>
 );
 const Started = once(() => z.object({ id: z.string(), started: z.boolean() }));
 type Uses = Pick<Components, "sharing">;
+
+/** What reads or writes a whole item takes as long as that takes. */
+const WHOLE_ITEM_MS = 24 * 3_600_000;
+/** Manifests of several peers, each of up to a minute. */
+const MANIFESTS_MS = 150_000;
 
 /** Peers' items and our own: ListGames. */
 export const listItems = query({
@@ -62,6 +67,7 @@ export const listItems = query({
 /** The files of an item: GetGame. */
 export const getItem = query({
   name: "library.item",
+  callTimeoutMs: MANIFESTS_MS,
   summary: "The files of an item, as it is here, else as peers have it",
   positional: ["id"],
   input: () => z.strictObject({ id: ItemId() }),
@@ -73,6 +79,7 @@ export const getItem = query({
 /** The files of the newest version: FetchLatestFromPeers. */
 export const fetchLatest = query({
   name: "library.latest",
+  callTimeoutMs: MANIFESTS_MS,
   summary: "The files of the newest version that peers have, whatever is here",
   positional: ["id"],
   input: () => z.strictObject({ id: ItemId() }),
@@ -84,6 +91,7 @@ export const fetchLatest = query({
 /** Fetches and installs: DownloadGameFiles. */
 export const downloadItem = action({
   name: "library.download",
+  callTimeoutMs: MANIFESTS_MS,
   summary: "Begin to fetch the newest version of an item from its peers, then install it",
   positional: ["id"],
   input: () =>
@@ -179,6 +187,7 @@ export const connectLibraryPeer = action({
 /** Looks at the folder. */
 export const scanLibrary = action({
   name: "library.scan",
+  callTimeoutMs: WHOLE_ITEM_MS,
   summary: "Look at every item of the library now",
   input: () =>
     z.strictObject({
@@ -195,6 +204,7 @@ export const scanLibrary = action({
 /** Takes a folder in. */
 export const addItem = action({
   name: "library.add",
+  callTimeoutMs: WHOLE_ITEM_MS,
   summary: "Copy or move a folder into the shared library",
   positional: ["folder"],
   input: () =>
@@ -205,7 +215,7 @@ export const addItem = action({
       move: z.boolean().default(false),
     }),
   output: () => z.object({ id: z.string() }),
-  // A copy may take longer than one call may; library.watch tells its end, library.cancel makes one.
+  // Goes on when its caller leaves; library.watch tells its end, library.cancel makes one.
   run: async (input, { sharing }: Uses) => ({
     id: await sharing.actions.add(input, new AbortController().signal),
   }),
@@ -214,6 +224,7 @@ export const addItem = action({
 /** Puts an item with a damaged log right. */
 export const repairItem = action({
   name: "library.repair",
+  callTimeoutMs: WHOLE_ITEM_MS,
   summary: "Let go of an intent log that cannot be read; what is installed counts",
   positional: ["id"],
   input: () => z.strictObject({ id: ItemId() }),
@@ -227,6 +238,7 @@ export const repairItem = action({
 /** Reads an item again. */
 export const verifyItem = action({
   name: "library.verify",
+  callTimeoutMs: WHOLE_ITEM_MS,
   summary: "Read every file of an item and compare it with its hashes",
   positional: ["id"],
   input: () =>
@@ -245,42 +257,6 @@ export const verifyItem = action({
   run: async ({ id, wait }, { sharing }: Uses) => {
     const { done } = await sharing.actions.verify(id);
     return { id, ...(wait ? await done : {}) };
-  },
-});
-
-const State = once(() =>
-  z.object({
-    id: z.string(),
-    status: z.enum(["Idle", "Running", "Waiting", "Completed", "Failed"])
-      .describe("Waiting: a stop cut it short; it goes on by itself"),
-    activity: z.string().optional().describe("What it is, or was last, busy with"),
-    reason: z.string().optional().describe("Why it failed, or waits"),
-    done_bytes: z.number().optional(),
-    total_bytes: z.number().optional().describe("Where it is known beforehand"),
-    bytes_per_second: z.number().optional(),
-    seconds_left: z.number().optional(),
-    peers: z.number().optional().describe("Peers it is fetched from"),
-    damaged: z.array(z.string()).readonly().optional().describe("What a verification found"),
-  })
-);
-
-/** Follows an item. */
-export const watchItem = stream({
-  name: "library.watch",
-  summary: "What an item is busy with and how far, after every change, until it is over",
-  positional: ["id"],
-  input: () => z.strictObject({ id: ItemId() }),
-  output: State,
-  run: async function* ({ id }, { sharing }: Uses, { signal }) {
-    for await (const state of sharing.watch(id, signal)) {
-      const { doneBytes, totalBytes, bytesPerSecond, secondsLeft, ...rest } = state;
-      const fields = {
-        ...{ ...rest, done_bytes: doneBytes, total_bytes: totalBytes },
-        ...{ bytes_per_second: bytesPerSecond, seconds_left: secondsLeft },
-      };
-      const known = Object.entries(fields).filter(([, value]) => value !== undefined);
-      yield Object.fromEntries(known) as z.input<ReturnType<typeof State>>;
-    }
   },
 });
 

@@ -79,6 +79,42 @@ export const watchTransfers = stream({
   },
 });
 
+const State = once(() =>
+  z.object({
+    id: z.string(),
+    status: z.enum(["Idle", "Running", "Waiting", "Completed", "Failed"])
+      .describe("Waiting: a stop cut it short; it goes on by itself"),
+    activity: z.string().optional().describe("What it is, or was last, busy with"),
+    reason: z.string().optional().describe("Why it failed, or waits"),
+    done_bytes: z.number().optional(),
+    total_bytes: z.number().optional().describe("Where it is known beforehand"),
+    bytes_per_second: z.number().optional(),
+    seconds_left: z.number().optional(),
+    peers: z.number().optional().describe("Peers it is fetched from"),
+    damaged: z.array(z.string()).readonly().optional().describe("What a verification found"),
+  })
+);
+
+/** Follows an item. */
+export const watchItem = stream({
+  name: "library.watch",
+  summary: "What an item is busy with and how far, after every change, until it is over",
+  positional: ["id"],
+  input: () => z.strictObject({ id: z.string().min(1).max(128).describe("Id of an item") }),
+  output: State,
+  run: async function* ({ id }, { sharing }: Uses, { signal }) {
+    for await (const state of sharing.watch(id, signal)) {
+      const { doneBytes, totalBytes, bytesPerSecond, secondsLeft, ...rest } = state;
+      const fields = {
+        ...{ ...rest, done_bytes: doneBytes, total_bytes: totalBytes },
+        ...{ bytes_per_second: bytesPerSecond, seconds_left: secondsLeft },
+      };
+      const known = Object.entries(fields).filter(([, value]) => value !== undefined);
+      yield Object.fromEntries(known) as z.input<ReturnType<typeof State>>;
+    }
+  },
+});
+
 function transfersOutput(sharing: Uses["sharing"]): z.input<ReturnType<typeof Transfers>> {
   const { transfers, more } = sharing.transfers();
   return { transfers: transfers.map(transferOutput), more };

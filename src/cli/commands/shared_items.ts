@@ -5,17 +5,16 @@ import { DaemonError } from "../../core/mod.ts";
 import { type CommandContext, type CommandOptions, print } from "../command_context.ts";
 import { EXIT } from "../exit_codes.ts";
 import { ProgressLine } from "../progress_line.ts";
-import { bytes, oneLine, table } from "../terminal.ts";
+import { bytes, duration, oneLine, table } from "../terminal.ts";
 
-/** The daemon lets go of a call after 30 s. */
-const CALL_LIMIT_MS = 29_000;
+/** Copies, scans and manifests take as long as they take; the daemon's own limits are below this one. */
+const LONG = { timeoutMs: 25 * 3_600_000 };
+/** How often a line says that something still goes on. */
+const ALIVE_MS = 500;
 
 type State = OutputOf<"stream", "library.watch">;
 type Item = OutputOf<"query", "library.items">["items"][number];
 type Args = readonly string[];
-
-/** Longest wait for a scan that hashes; the daemon goes on with it. */
-const SCAN_TIMEOUT_MS = 35_000;
 
 /** `almenad library ls` and `search <text>`. */
 export async function listItems(context: CommandContext, [search]: Args): Promise<number> {
@@ -54,7 +53,8 @@ export async function getItem(
 ): Promise<number> {
   const install = options["install"] !== false;
   try {
-    await context.client.action("library.download", { id, install });
+    const begun = context.client.action("library.download", { id, install }, LONG);
+    await alive(context, `asking peers for "${id}"`, begun);
   } catch (failure) {
     if (!await isFetched(context, id)) throw failure; // else there is something to follow
   }
@@ -146,9 +146,9 @@ export async function cancelItem(context: CommandContext, [id = ""]: Args): Prom
 /** `almenad library scan`. */
 export async function scanItems(context: CommandContext, options: CommandOptions): Promise<number> {
   const wait = options["wait"] !== false;
-  const answer = await context.client.action("library.scan", { wait }, {
-    timeoutMs: SCAN_TIMEOUT_MS,
-  });
+  const scan = context.client.action("library.scan", { wait }, LONG);
+  const what = wait ? "looking at every item, hashing what changed" : "looking at every item";
+  const answer = await alive(context, what, scan);
   const noun = answer.items === 1 ? "item" : "items";
   print(context, answer, () => `${answer.items} ${noun}, ${answer.changed} changed`);
   return EXIT.ok;
@@ -162,21 +162,19 @@ export async function addItem(
 ): Promise<number> {
   const path = resolve(folder);
   const id = String(options["id"] ?? basename(path));
-  const words = () => `"${id}" is in the library; peers see it once it is hashed`;
-  const begun = performance.now();
-  try {
-    const answer = await context.client.action("library.add", {
-      folder: path,
-      id,
-      ...(options["itemVersion"] === undefined ? {} : { version: String(options["itemVersion"]) }),
-      move: options["move"] === true,
-    });
-    print(context, answer, words);
-    return EXIT.ok;
-  } catch (failure) {
-    if (performance.now() - begun < CALL_LIMIT_MS) throw failure;
-    return await follow(context, id, {}, words); // a large copy goes on without its caller
-  }
+  const added = context.client.action("library.add", {
+    folder: path,
+    id,
+    ...(options["itemVersion"] === undefined ? {} : { version: String(options["itemVersion"]) }),
+    move: options["move"] === true,
+  }, LONG);
+  const answer = await alive(
+    context,
+    `${options["move"] === true ? "moving" : "copying"} ${path}`,
+    added,
+  );
+  print(context, answer, () => `"${id}" is in the library; peers see it once it is hashed`);
+  return EXIT.ok;
 }
 
 /** `almenad library set-dir <path>`. */
@@ -188,9 +186,24 @@ export async function setDir(context: CommandContext, [path = ""]: Args): Promis
 
 /** `almenad library repair <item>`. */
 export async function repairItem(context: CommandContext, [id = ""]: Args): Promise<number> {
-  const answer = await context.client.action("library.repair", { id });
+  const answer = await context.client.action("library.repair", { id }, LONG);
   print(context, answer, () => `"${id}" can be used again`);
   return EXIT.ok;
+}
+
+/** Says on a terminal that something goes on, and for how long, until it is over. */
+async function alive<T>(context: CommandContext, what: string, work: Promise<T>): Promise<T> {
+  const line = new ProgressLine(context);
+  const started = performance.now();
+  const timer = setInterval(() => {
+    line.show(undefined, `${what}  ${duration((performance.now() - started) / 1_000)}`);
+  }, ALIVE_MS);
+  try {
+    return await work;
+  } finally {
+    clearInterval(timer);
+    line.end();
+  }
 }
 
 /** Shows how far an item is until it is over; Ctrl-C cancels, chunks that came are kept. */
@@ -213,12 +226,14 @@ async function follow(
   const line = new ProgressLine(context);
   let last: State | undefined;
   for await (const state of client.stream("library.watch", { id })) {
+    // Programs get a line for each state; the one that is printed at the end is the last.
+    if (last && context.flags.format === "json") print(context, last, () => "");
     last = state;
     show(line, state);
   }
   line.end();
   signal.removeEventListener("abort", cancel);
-  if (!last || last.status === "Running") {
+  if (!last || last.status === "Running" || last.status === "Waiting") {
     throw new DaemonError("unavailable", `Cannot follow "${id}": the daemon has ended`);
   }
   if (signal.aborted) return EXIT.interrupted;
@@ -232,12 +247,12 @@ async function follow(
 }
 
 function show(line: ProgressLine, state: State): void {
-  const { activity = "", done_bytes: done, total_bytes: total, peers } = state;
+  const { status, activity = "", done_bytes: done, total_bytes: total, peers } = state;
   const { bytes_per_second: rate, seconds_left: left } = state;
   const parts = [
-    activity,
+    status === "Waiting" ? `waiting: ${state.reason ?? ""}` : activity,
     ...(done === undefined ? [] : [total ? `${bytes(done)} of ${bytes(total)}` : bytes(done)]),
-    ...(rate === undefined ? [] : [`${bytes(rate)}/s`]),
+    ...(rate ? [`${bytes(rate)}/s`] : []),
     ...(peers === undefined ? [] : [`${peers} ${peers === 1 ? "peer" : "peers"}`]),
   ];
   const progress = total && done !== undefined ? Math.min(1, done / total) : undefined;

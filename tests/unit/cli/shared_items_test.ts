@@ -75,6 +75,17 @@ Deno.test("getItem() begins, follows to the end and says so", async () => {
   assert.deepEqual(out, ['"film" is here and installed']);
 });
 
+Deno.test("getItem() gives programs a line for each state, the end last", async () => {
+  const states = [
+    { id: "film", status: "Waiting", activity: "downloading", reason: "nobody has it" },
+    { id: "film", status: "Running", activity: "downloading", done_bytes: 1, total_bytes: 2 },
+    { id: "film", status: "Completed", activity: "installing" },
+  ];
+  const { context, out } = fake({}, states, "json");
+  assert.equal(await commands.getItem(context, ["film"], {}), 0);
+  assert.deepEqual(out.map((line) => JSON.parse(line)), states);
+});
+
 Deno.test("getItem() with --no-wait only begins", async () => {
   const { context, asked } = fake({});
   assert.equal(await commands.getItem(context, ["film"], { wait: false, install: false }), 0);
@@ -143,7 +154,7 @@ Deno.test("ProgressLine draws on a terminal alone, within its width", () => {
   line.show(0.5, "downloading  " + "x".repeat(90), 65);
   line.show(undefined, "unpacking");
   line.end();
-  assert.match(drawn[0] ?? "", /█{12}░{12} {2}50 % 1 min 5 s left {2}downloading/);
+  assert.match(drawn[0] ?? "", /█{5}░{5} {2}50 % 1 min 5 s left {2}downloading/);
   assert.equal(drawn[0]?.replace("\r\x1b[K", "").length, 59);
   assert.deepEqual(drawn.slice(1), ["\r\x1b[Kunpacking", "\r\x1b[K"]);
 });

@@ -23,6 +23,7 @@ const hang = query({
       signal.addEventListener("abort", () => reject(signal.reason))
     ),
 });
+const long = { ...hang, name: "test.long", callTimeoutMs: 40 };
 const fail = query({
   name: "test.fail",
   summary: "Throws what it is told",
@@ -41,7 +42,7 @@ interface Call {
 
 function registry(init: { callTimeoutMs?: number } = {}) {
   const calls: Call[] = [];
-  const made = new OperationRegistry({ greeting: "hello" }, [greet, hang, fail], {
+  const made = new OperationRegistry({ greeting: "hello" }, [greet, hang, long, fail], {
     ...init,
     onCall: (call) => calls.push(call),
   });
@@ -107,6 +108,13 @@ Deno.test("OperationRegistry.call() ends a call that takes too long", async () =
   });
 });
 
+Deno.test("OperationRegistry.call() lets an operation name its own limit", async () => {
+  for (const callTimeoutMs of [20, 30_000]) {
+    const { call } = registry({ callTimeoutMs });
+    await assert.rejects(call("query:test.long.v1", {}), { message: /within 40 ms/ });
+  }
+});
+
 Deno.test("OperationRegistry.call() reports a caller that went away as cancelled", async () => {
   const { call } = registry();
   const controller = new AbortController();
@@ -124,5 +132,5 @@ Deno.test("OperationRegistry refuses two operations of one name", () => {
 
 Deno.test("OperationRegistry.list() gives all in the order of declaration", () => {
   const names = registry().registry.list().map(({ name }) => name);
-  assert.deepEqual(names, ["test.greet", "test.hang", "test.fail"]);
+  assert.deepEqual(names, ["test.greet", "test.hang", "test.long", "test.fail"]);
 });
