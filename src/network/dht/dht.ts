@@ -38,6 +38,9 @@ export interface DhtInit {
   mode: "client" | "server";
 }
 
+/** Peers that one search asks at a time; the library's own 10 x 10 asks everybody it knows at once. */
+const ASKED_AT_ONCE = 5;
+
 const log = logger("network");
 
 /**
@@ -62,6 +65,8 @@ export class Dht {
       clientMode: this.#init.mode === "client",
       peerInfoMapper: passthroughMapper,
       allowQueryWithZeroPeers: true,
+      alpha: ASKED_AT_ONCE,
+      disjointPaths: 1,
       maxInboundStreams: MAX_STREAMS,
       maxOutboundStreams: MAX_STREAMS,
       validators: { ipns: ipnsRules.validate },
