@@ -74,7 +74,9 @@ function serve(daemon) {
  */
 async function knock(daemon, results) {
   const peer = String(daemon.config().peer);
-  for (let refused = 0, isServed = false; !isServed;) {
+  let refused = 0;
+  let isServed = false;
+  while (!isServed) {
     try {
       const signal = AbortSignal.timeout(5_000);
       const link = daemon.newConnReadWriter(await daemon.dialConnection(peer, ECHO, { signal }));
