@@ -204,32 +204,19 @@ testInNetns(
     const peer = ada.ready.peer_id;
     await waitFor("the link", async () => await linksOf(adaDir) === 2);
     await stranger.stop();
-    await waitFor("its end", async () => await linksOf(adaDir) === 1);
     const results = join(bobDir, "results.json");
-    await addProbe(bobDir, { peer, results });
-    const bob = await start("bob", bobDir);
-    await waitFor("the refusal", async () => {
-      const { plugins } = await ask(bobDir, "plugins.list");
-      return (plugins as { name: string; problem: string }[]).some(({ name, problem }) =>
-        name === "probe" && /Cannot (read|write|send|open|dial)/.test(problem)
-      );
+    await addProbe(bobDir, { peer, results, knocks: true });
+    await start("bob", bobDir);
+    const found = async () => JSON.parse(await readFile(results, "utf8").catch(() => "") || "{}");
+    await waitFor("refusals over a link", async () => {
+      const { refused, isLinked, isServed } = await found();
+      assert.notEqual(isServed, true);
+      return isLinked && refused >= 3;
     });
     await act(bobDir, "trust.request", { peer });
     const { trusted: isTrusted } = await ask(bobDir, "trust.wait", { peer });
     assert.equal(isTrusted, true);
-    await bob.stop();
-    await waitFor("bob to be gone", async () => await linksOf(adaDir) === 1);
-    await start("bob", bobDir);
-    const text = async () => {
-      const { plugins } = await ask(bobDir, "plugins.list");
-      const probe = (plugins as { name: string; problem: string }[]).find((one) =>
-        one.name === "probe"
-      );
-      assert.equal(probe!.problem, "");
-      return await readFile(results, "utf8").catch(() => "") || undefined;
-    };
-    const { link } = JSON.parse(await waitFor("the results", text, 60_000));
-    assert.equal(link.echoed, 10 * 1_048_576);
+    await waitFor("the service", async () => (await found()).isServed, 20_000);
   },
 );
 

@@ -1,5 +1,6 @@
 /** Trust among real daemons: by way of a third one, against strangers, and in private mode. */
 import assert from "node:assert/strict";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { act, ask } from "../support/control_calls.ts";
 import { type DaemonProcess, startDaemon } from "../support/daemon.ts";
@@ -136,6 +137,12 @@ testInNetns("Strangers that forge, replay and flood are refused; others are hear
   for (const [what, word] of Object.entries(refused)) {
     assert.match(word, /^(invalid_argument|unauthenticated|already_exists)$/, what);
   }
+  const sent = Object.values(words).reduce((sum, count) => sum + count, 0);
+  assert.equal(sent, sized(10 * 20, 100 * 100));
+  process.stdout.write(
+    `${sent} requests of strangers: ${JSON.stringify(words)}; of Bob's ${n}, ` +
+      `${unheard} unheard, the slowest ${Math.round(slowest)} ms\n`,
+  );
   const pending = await pendingAt(ada);
   assert.ok(pending.length > 0 && pending.length <= 16, `${pending.length} wait`);
   const mine = pending.find(({ peer_id }) => peer_id === eve);

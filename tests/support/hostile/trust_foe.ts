@@ -59,11 +59,11 @@ type Stranger = Awaited<ReturnType<typeof stranger>>;
 
 /** Sends bytes to port 444. @returns The answer's word; empty when the link was cut. */
 async function send({ node }: Stranger, bytes: Uint8Array): Promise<string> {
-  const [connection] = node.getConnections();
-  if (!connection) return "no link";
   try {
-    const stream = new PeerStream(await connection.newStream(PORT), connection);
     const signal = AbortSignal.timeout(5_000);
+    // Cut off, it comes back, as often as it is let in.
+    const connection = node.getConnections()[0] ?? await node.dial(multiaddr(address), { signal });
+    const stream = new PeerStream(await connection.newStream(PORT, { signal }), connection);
     const writing = stream.write(bytes, signal).then(() => stream.closeWrite(signal));
     writing.catch(() => undefined); // it was answered, or cut, before all was sent
     const answer = await stream.read();

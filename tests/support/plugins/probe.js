@@ -23,8 +23,9 @@ export const register = ({ registerPlugin }) =>
       init(given) {
         daemon = given;
         if (daemon.config().serve) serve(daemon);
-        const { peer, results } = daemon.config();
+        const { peer, results, knocks } = daemon.config();
         if (!peer) return;
+        if (knocks) return daemon.background("knock", () => knock(daemon, String(results)));
         daemon.background("probe", async () => {
           const links = daemon.bus().subscribe("peer.connected");
           const isThere = daemon.peers().some((one) => one.peerId === peer && one.isConnected);
@@ -64,6 +65,33 @@ function serve(daemon) {
     if (word === "throw") throw new TypeError("as asked");
     daemon.background("answer", () => daemon.sendDatagram(peerId, WORDS, data));
   });
+}
+
+/**
+ * Asks for one byte again and again until it comes, and notes how often it was refused.
+ * @param {Daemon} daemon
+ * @param {string} results
+ */
+async function knock(daemon, results) {
+  const peer = String(daemon.config().peer);
+  let refused = 0;
+  let isServed = false;
+  while (!isServed) {
+    try {
+      const signal = AbortSignal.timeout(5_000);
+      const link = daemon.newConnReadWriter(await daemon.dialConnection(peer, ECHO, { signal }));
+      await link.write(new Uint8Array([7]));
+      isServed = (await link.read())?.[0] === 7;
+      link.close();
+    } catch {
+      refused++;
+    }
+    const isLinked = daemon.peers().some(({ peerId, isConnected }) =>
+      peerId === peer && isConnected
+    );
+    await writeFile(results, JSON.stringify({ refused, isServed, isLinked }));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
 }
 
 /**
