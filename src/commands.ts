@@ -152,7 +152,7 @@ function machineParts({ compiledCode }: Surroundings): MachineParts {
       await (await import("./daemon_commands.ts")).wantedAddresses(flags),
     operations: async () => {
       const { builtInOperations } = await import("./built_in_operations.ts");
-      return await builtInOperations();
+      return builtInOperations();
     },
   };
 }

@@ -1,20 +1,21 @@
-import { DaemonError, type ErrorCode, messageOf, systemCode } from "../core/mod.ts";
+import {
+  DaemonError,
+  ERROR_CLASS_CODES,
+  type ErrorClass,
+  type ErrorCode,
+  messageOf,
+  systemCode,
+} from "../core/mod.ts";
 
-/** What went wrong, contract 2.6; the first three come from this side of the socket. */
-export type ControlErrorClass =
-  | "ConnectionFailed"
-  | "ReadError"
-  | "WriteError"
-  | "RequestTooLarge"
-  | "InvalidRequest"
-  | "HandlerNotFound"
-  | "DeserializationError"
-  | "SerializationError"
-  | "OperationFailed"
-  | "CoreUnavailable"
-  | "ValidationError"
-  | "SecurityError"
-  | "InternalError";
+/** Classes of contract 2.6 that come from this side of the socket; the others are the daemon's. */
+const OWN_CODES = {
+  ConnectionFailed: "unavailable",
+  ReadError: "unavailable",
+  WriteError: "unavailable",
+} as const satisfies Readonly<Record<string, ErrorCode>>;
+
+/** What went wrong, contract 2.6. */
+export type ControlErrorClass = keyof typeof OWN_CODES | ErrorClass;
 
 /** A request that the daemon refused, or that did not get through to it. */
 export class ControlError extends DaemonError {
@@ -36,19 +37,8 @@ export class NotRunningError extends ControlError {
 }
 
 const CODES: Readonly<Record<ControlErrorClass, ErrorCode>> = {
-  ConnectionFailed: "unavailable",
-  ReadError: "unavailable",
-  WriteError: "unavailable",
-  RequestTooLarge: "resource_exhausted",
-  InvalidRequest: "invalid_argument",
-  HandlerNotFound: "unimplemented",
-  DeserializationError: "invalid_argument",
-  SerializationError: "unknown",
-  OperationFailed: "failed_precondition",
-  CoreUnavailable: "unavailable",
-  ValidationError: "invalid_argument",
-  SecurityError: "permission_denied",
-  InternalError: "unknown",
+  ...OWN_CODES,
+  ...ERROR_CLASS_CODES,
 };
 
 /** The error in an answer, or undefined if the answer holds none. */
@@ -56,7 +46,7 @@ export function errorIn(answer: unknown): ControlError | undefined {
   const error = (answer as { Error?: unknown } | null)?.Error;
   if (typeof error !== "object" || error === null) return undefined;
   const [[name, text] = ["InternalError", "no reason given"]] = Object.entries(error);
-  const errorClass = name in CODES ? name as ControlErrorClass : "InternalError";
+  const errorClass = Object.hasOwn(CODES, name) ? name as ControlErrorClass : "InternalError";
   const message = errorClass === "HandlerNotFound"
     ? `Cannot call "${text}": the daemon knows no such operation; almenad call lists them`
     : String(text);

@@ -81,7 +81,9 @@ export class Metrics {
   }
 
   async #load(): Promise<Registry> {
-    const library = await import("prom-client");
+    const module: Library | { readonly default: Library } = await import("prom-client");
+    // A CommonJS module: from source its names are exported, in a bundle they stand below `default`.
+    const library = "Registry" in module ? module : module.default;
     const registry = new library.Registry();
     for (const addition of this.#additions) await addition(library, registry);
     return registry;

@@ -15,6 +15,7 @@ export {
   type DataDirsInput,
 } from "./data_dirs.ts";
 export { writeDurably } from "./durable_file.ts";
+export { ERROR_CLASS_CODES, type ErrorClass, errorClassOf } from "./error_classes.ts";
 export { DaemonError, ERROR_CODES, type ErrorCode, messageOf, systemCode } from "./errors.ts";
 export { toDaemonError } from "./errors.ts";
 export {

@@ -1,29 +1,31 @@
 import { readFile, rename } from "node:fs/promises";
 import * as z from "zod";
-import { logger, messageOf, systemCode, writeDurably } from "../core/mod.ts";
+import { logger, messageOf, once, systemCode, writeDurably } from "../core/mod.ts";
 
-const Kept = z.object({
-  version: z.literal(1),
-  services: z.array(
-    z.object({ service: z.string(), target: z.string(), allow: z.array(z.string()).readonly() }),
-  ),
-  ports: z.array(
-    z.object({
-      ...{ peerId: z.string(), address: z.string() },
-      ...{ service: z.string(), listen: z.string() },
-    }),
-  ),
-});
+const Kept = once(() =>
+  z.object({
+    version: z.literal(1),
+    services: z.array(
+      z.object({ service: z.string(), target: z.string(), allow: z.array(z.string()).readonly() }),
+    ),
+    ports: z.array(
+      z.object({
+        ...{ peerId: z.string(), address: z.string() },
+        ...{ service: z.string(), listen: z.string() },
+      }),
+    ),
+  })
+);
 
 /** What outlives a restart. */
-export type KeptForwards = Omit<z.output<typeof Kept>, "version">;
+export type KeptForwards = Omit<z.output<ReturnType<typeof Kept>>, "version">;
 
 const log = logger("forward");
 
 /** Reads the file; one that cannot be read is put aside, so that nothing in it is lost. */
 export async function loadForwards(path: string): Promise<KeptForwards> {
   try {
-    const { services, ports } = Kept.parse(JSON.parse(await readFile(path, "utf8")));
+    const { services, ports } = Kept().parse(JSON.parse(await readFile(path, "utf8")));
     return { services, ports };
   } catch (failure) {
     if (systemCode(failure) !== "ENOENT") {

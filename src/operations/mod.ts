@@ -76,6 +76,7 @@ import {
 } from "./sharing.ts";
 import { listTransfers, watchItem, watchTransfers } from "./transfers.ts";
 
+export { describeOperations } from "./catalogue.ts";
 export type { Components, DaemonState } from "./components.ts";
 export type { EventFilter } from "./event_filter.ts";
 export type { EventItem, EventName } from "./event_names.ts";

@@ -58,19 +58,22 @@ async function measureVerdicts(): Promise<number[]> {
   return rates;
 }
 
-async function measureHandshake(): Promise<number[]> {
+async function measureHandshake(): Promise<{ times: number[]; cpu: number[] }> {
   const times: number[] = [];
+  const cpu: number[] = [];
   await using bob = await PluginNode.start({ trustAutoApprove: true });
   for (let round = 0; round < ROUNDS; round++) {
     await using ada = await PluginNode.start();
     await ada.connect(bob);
-    const begun = performance.now();
+    const [begun, used] = [performance.now(), process.cpuUsage()];
     await ada.trust.sendRequest(bob.peerId, "bench");
     await ada.trust.waitForTrust(bob.peerId, 5_000);
     await waitForMutual(bob, ada.peerId);
     times.push(performance.now() - begun);
+    const { user, system } = process.cpuUsage(used);
+    cpu.push((user + system) / 1_000);
   }
-  return times;
+  return { times, cpu };
 }
 
 async function waitForMutual(node: PluginNode, peerId: string): Promise<void> {
@@ -86,7 +89,7 @@ async function waitForMutual(node: PluginNode, peerId: string): Promise<void> {
 async function main(): Promise<void> {
   const { times, dropped } = await measurePublish();
   const rates = await measureVerdicts();
-  const handshakes = await measureHandshake();
+  const { times: handshakes, cpu } = await measureHandshake();
   printReport("Plugins", [
     { figure: `publish, ${SUBSCRIBERS} subscribers, p50 ms`, measured: percentile(times, 0.5) },
     { figure: "publish, p99 ms", measured: percentile(times, 0.99), promised: 1 },
@@ -94,6 +97,7 @@ async function main(): Promise<void> {
     { figure: `verdicts a CPU second, ${RULES} rules`, measured: median(rates), promised: 50_000 },
     { figure: "handshake to mutual trust, p50 ms", measured: median(handshakes), promised: 50 },
     { figure: "handshake, p90 ms", measured: percentile(handshakes, 0.9) },
+    { figure: "handshake, CPU ms of both sides, p50", measured: median(cpu) },
   ], ["Promised: publish and handshake at most, verdicts at least."]);
   process.exit(0);
 }

@@ -159,7 +159,7 @@ function checksOf({ ids: [ada, bob], get, hold }: Machines): Checks {
   return [
     ["bob trust accept", (said) => assert.match(said, new RegExp(`^${ada}: asked; waiting`))],
     ["ada trust pending", async (said) => {
-      assert.match(said, /^PEER +RECEIVED +JUSTIFICATION\n/);
+      assert.match(said, /^PEER +WORDS +STATE +RECEIVED +JUSTIFICATION\n/);
       assert.match(said, new RegExp(`^${bob} .* it is me, Bob$`, "m"));
       assert.equal(await get(), "");
     }],

@@ -1,9 +1,9 @@
 /**
  * Fetches and builds the foreign programs that interop tests and benchmarks speak with, into the cache folder:
  *
- *     deno run -A tests/support/prepare_peers.ts [go] [grpc] [rust] [p2pd] [bench]
+ *     deno run -A tests/support/prepare_peers.ts [go] [grpc] [rust] [p2pd] [nat] [bench]
  *
- * `go` is the Go p2pd (Python's pip, seconds), `grpc` the gRPC clients of others (npm, Go, pip; a minute), `rust` the Rust peer (cargo, minutes from nothing), `p2pd` the Python clients of p2pd (pip, seconds), `bench` what only
+ * `go` is the Go p2pd (Python's pip, seconds), `grpc` the gRPC clients of others (npm, Go, pip; a minute), `rust` the Rust peer (cargo, minutes from nothing), `p2pd` the Python clients of p2pd (pip, seconds), `nat` the gateway of home routers (apt, seconds), `bench` what only
  * benchmarks need (cargo and Go); without a word everything. What cannot be had is named, and the exit code is 1.
  */
 import process from "node:process";
@@ -20,7 +20,8 @@ const GROUPS: Readonly<Record<string, readonly ForeignProgram[]>> = {
   go: [GO_P2PD],
   grpc: [BUF, GRPCURL, PYTHON_GRPC],
   rust: [RUST_PEER],
-  p2pd: [PYTHON_P2PCLIENT, HIVEMIND, MINIUPNPD],
+  p2pd: [PYTHON_P2PCLIENT, HIVEMIND],
+  nat: [MINIUPNPD],
   bench: [RUST_DAEMON, GHZ],
 };
 

@@ -70,7 +70,7 @@ export class Places {
     const nodes = (["lan", "internet"] as const).flatMap((ring) => {
       const here = others.filter((peer) => ringOf(peer) === ring);
       const drawn = this.#choose(here, ring);
-      return drawn.map((peer) => this.#node(peer, ring, drawn.length));
+      return drawn.map((peer) => this.#node(peer, ring));
     });
     return { nodes, left: others.length - nodes.length };
   }
@@ -85,15 +85,14 @@ export class Places {
       : [...peers].sort((a, b) => rank(b) - rank(a)).slice(0, limit);
     const ids = new Set(drawn.map(({ peer_id }) => peer_id));
     for (const id of taken.keys()) if (!ids.has(id)) taken.delete(id);
-    for (const id of ids) if (!taken.has(id)) taken.set(id, freeSlot(taken, slotsFor(ids.size)));
+    for (const id of ids) if (!taken.has(id)) taken.set(id, freeSlot(taken));
     return drawn;
   }
 
-  #node(peer: Peer, ring: Ring, count: number): MapNode {
-    const slots = slotsFor(count);
+  #node(peer: Peer, ring: Ring): MapNode {
     const slot = this.#taken[ring].get(peer.peer_id) ?? 0;
     const turn = ring === "lan" ? 0.06 : 0.19;
-    const angle = 2 * Math.PI * (positionOf(slot, slots) + turn) - Math.PI / 2;
+    const angle = 2 * Math.PI * (positionOf(slot) + turn) - Math.PI / 2;
     const [x, y] = [Math.cos(angle), Math.sin(angle)]
       .map((part) => Math.round((MAP_SIZE / 2 + RADIUS[ring] * part) * 10) / 10);
     return {
@@ -104,20 +103,16 @@ export class Places {
   }
 }
 
-// Slots double when they are full: half of the peers keep their angle, the new ones come between.
-function slotsFor(count: number): number {
-  return Math.max(8, 2 ** Math.ceil(Math.log2(Math.max(1, count))));
-}
-
-function freeSlot(taken: ReadonlyMap<string, number>, slots: number): number {
+function freeSlot(taken: ReadonlyMap<string, number>): number {
   const used = new Set(taken.values());
-  for (let slot = 0; slot < slots; slot++) if (!used.has(slot)) return slot;
-  return taken.size;
+  let slot = 0;
+  while (used.has(slot)) slot++;
+  return slot;
 }
 
 // The bits of the slot, mirrored: 0, 1/2, 1/4, 3/4, 1/8 …, so that any number is spread out.
-function positionOf(slot: number, slots: number): number {
+function positionOf(slot: number): number {
   let [position, step] = [0, 0.5];
-  for (let rest = slot % slots; rest > 0; rest >>= 1, step /= 2) position += (rest & 1) * step;
+  for (let rest = slot; rest > 0; rest >>= 1, step /= 2) position += (rest & 1) * step;
   return position;
 }
