@@ -199,13 +199,13 @@ export class Swarm implements Service {
    */
   async checkPresence(peerId: string): Promise<void> {
     if (!this.#components.peers.isConnected(peerId)) return;
+    const asked = [...this.#connectionsOf(peerId)]; // not one of a restarted peer, opened meanwhile
     try {
       await this.ping(peerId, AbortSignal.timeout(PRESENCE_PING_MS));
     } catch (error) {
       log.debug("Silent peer is disconnected", { peerId, error });
-      for (const connection of this.#connectionsOf(peerId)) {
-        connection.abort(new DaemonError("deadline_exceeded", "The peer does not answer pings"));
-      }
+      const reason = new DaemonError("deadline_exceeded", "The peer does not answer pings");
+      for (const connection of asked) connection.abort(reason);
     }
   }
 

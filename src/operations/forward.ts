@@ -13,7 +13,9 @@ const Service = once(() =>
 const Address = once(() => z.string().min(1).max(256));
 const Keep = once(() => z.boolean().default(false).describe("Whether it outlives a restart"));
 const Allowed = once(() =>
-  z.string().max(128).refine(isAllowed, { error: 'expected a peer id, "trusted" or "anyone"' })
+  z.string().max(128).refine(isAllowed, {
+    error: 'expected a peer id, "trusted" or "anyone"',
+  })
 );
 const Counts = once(() => ({
   keep: z.boolean(),
@@ -79,7 +81,7 @@ export const forwardListen = action({
         .describe('Peer ids, "trusted" or "anyone"'),
       keep: Keep(),
     }),
-  output: () => Listening(),
+  output: Listening,
   run: async ({ service, target, allow, keep }, { forwards }: Pick<Uses, "forwards">) =>
     listening(await forwards.listen({ service, target, allow, isKept: keep })),
 });
@@ -96,7 +98,7 @@ export const forwardDial = action({
       listen: Address().default("127.0.0.1:0").describe("Port, or host:port; 0 for a free port"),
       keep: Keep(),
     }),
-  output: () => Dialling(),
+  output: Dialling,
   run: async ({ peer, service, listen, keep }, { forwards, links }: Uses, { signal }) => {
     const isAddress = peer.startsWith("/");
     const peerId = isAddress ? await links.connect(peer, signal) : checkedId(peer);

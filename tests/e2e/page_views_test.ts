@@ -151,6 +151,33 @@ testNeeding(
 
 testNeeding(
   [chromiumNeed()],
+  "Page: a hidden page holds no stream, counts requests in its title, and is up to date when shown",
+  async () => {
+    const answers = sceneAnswers({ peers: 0 });
+    await using scene = await PageScene.open(answers);
+    await using browser = await PageBrowser.start();
+    const page = await browser.open(scene.url);
+    await waitFor("the stream", () => scene.readers("events") === 1);
+    await hide(page, true);
+    await waitFor("the end of the stream", () => scene.readers("events") === 0);
+    Object.assign(answers, sceneAnswers({ peers: 2 }));
+    await waitFor("the count", async () => (await page.title()).startsWith("(2) "), 25_000);
+    await hide(page, false);
+    await waitFor("the stream", () => scene.readers("events") === 1);
+    await page.getByText("peers connected").locator("..").getByText("2").waitFor();
+  },
+);
+
+/** Makes the page believe that its window is hidden: a browser without a screen never hides one. */
+async function hide(page: Page, hidden: boolean): Promise<void> {
+  await page.evaluate((hidden) => {
+    Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+}
+
+testNeeding(
+  [chromiumNeed()],
   "Page: buttons call the operations that they name, with the token of the session",
   async () => {
     await using scene = await PageScene.open(sceneAnswers());

@@ -55,6 +55,11 @@ export class PageScene implements AsyncDisposable {
     }
   }
 
+  /** How many read a stream now. */
+  readers(stream: string): number {
+    return this.#streams.get(stream)?.size ?? 0;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));

@@ -67,13 +67,15 @@ function machineAnswers(text: string): SceneAnswers {
       { component: "disk", state: "warning", problem: "it is nearly full", remedy: "make room" },
     ],
   };
+  const reach: Answer<"network.status"> = {
+    ...{ peer_id: SCENE_ID, addresses: [], peers: 1, connected_peers: 1, relayed_peers: 0 },
+    ...{ reachability: "private", relay_addresses: [], is_relay: false, is_serving: true },
+  };
   return {
     "core.status": status,
     "core.health": health,
     "core.version": { version: "2026.1.1", commit: "c", build_time: TIME, runtime: "deno 2.9.3" },
-    "network.status": {
-      ...{ peer_id: SCENE_ID, addresses: [], peers: 1, connected_peers: 1, is_serving: true },
-    },
+    "network.status": reach,
     "events.types": { types: [{ name: "DeviceConnected", fields: [] }] },
   };
 }

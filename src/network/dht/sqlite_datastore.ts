@@ -4,11 +4,19 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { NotFoundError } from "@libp2p/interface";
 
 /** Records and providers kept; any peer may send some, so the oldest make room. */
-export const MAX_DHT_ROWS = 50_000;
+const MAX_DHT_ROWS = 50_000;
 /** Bytes of values kept. */
-export const MAX_DHT_BYTES = 256 * 1024 * 1024;
+const MAX_DHT_BYTES = 256 * 1024 * 1024;
 /** Writes between two looks at the limits. */
 const SWEEP_EVERY = 256;
+
+/** What of the DHT is kept. */
+export interface DhtLimits {
+  /** Records and providers. */
+  readonly rows: number;
+  /** Of their values. */
+  readonly bytes: number;
+}
 
 /**
  * libp2p's datastore in one SQLite file, or in memory. Bounded: what peers may add without end is
@@ -17,11 +25,15 @@ const SWEEP_EVERY = 256;
 export class SqliteDatastore extends BaseDatastore {
   readonly #database: DatabaseSync;
   readonly #statements: Record<"put" | "get" | "has" | "delete" | "range" | "keys", StatementSync>;
+  readonly #limits: DhtLimits;
   #writes = 0;
+  /** Bytes written since the last look at the limits. */
+  #unswept = 0;
 
   /** @param path Of the file; `:memory:` for none. */
-  constructor(path: string) {
+  constructor(path: string, limits: DhtLimits = { rows: MAX_DHT_ROWS, bytes: MAX_DHT_BYTES }) {
     super();
+    this.#limits = limits;
     this.#database = new DatabaseSync(path);
     this.#database.exec(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000; " +
@@ -49,7 +61,9 @@ export class SqliteDatastore extends BaseDatastore {
 
   override put(key: Key, value: Uint8Array): Key {
     this.#statements.put.run(key.toString(), value, Date.now());
-    if (++this.#writes % SWEEP_EVERY === 0) this.#sweep();
+    this.#unswept += value.byteLength;
+    const isMuch = this.#unswept > this.#limits.bytes / 8;
+    if (++this.#writes % SWEEP_EVERY === 0 || isMuch) this.#sweep();
     return key;
   }
 
@@ -82,17 +96,24 @@ export class SqliteDatastore extends BaseDatastore {
   }
 
   #sweep(): void {
+    this.#unswept = 0;
+    while (this.#dropSurplus());
+  }
+
+  #dropSurplus(): boolean {
     const inDht = "key >= '/dht/' AND key < '/dht0'";
     const [totals] = this.#database.prepare(
       `SELECT count(*) AS rows, total(length(value)) AS bytes FROM entries WHERE ${inDht}`,
     ).all();
     const { rows, bytes } = { rows: Number(totals?.["rows"]), bytes: Number(totals?.["bytes"]) };
-    if (rows <= MAX_DHT_ROWS && bytes <= MAX_DHT_BYTES) return;
-    const share = bytes > MAX_DHT_BYTES ? Math.ceil(rows / 4) : 0;
-    const surplus = Math.max(rows - MAX_DHT_ROWS, share);
+    const limits = this.#limits;
+    const share = bytes > limits.bytes ? Math.ceil(rows / 4) : 0;
+    const surplus = Math.max(rows - limits.rows, share);
+    if (surplus <= 0) return false;
     this.#database.prepare(
       `DELETE FROM entries WHERE key IN ` +
-        `(SELECT key FROM entries WHERE ${inDht} ORDER BY written LIMIT ?)`,
+        `(SELECT key FROM entries WHERE ${inDht} ORDER BY written, rowid LIMIT ?)`,
     ).run(surplus);
+    return true;
   }
 }

@@ -41,7 +41,7 @@ export class App {
 
   /** Whether questions make sense: the page is seen, and the daemon answers. */
   isAwake(): boolean {
-    return !this.#page.document.hidden && this.live.connection.value.state === "live";
+    return !this.#page.document.hidden && this.live.connection.value.state !== "lost";
   }
 
   /** Signs in and begins to follow the daemon. */
@@ -86,7 +86,8 @@ export class App {
 
   // Everything may have changed while nobody told us.
   async #back(): Promise<void> {
-    for (const resource of Object.values(this.resources)) resource.renew();
+    const isFirst = this.#startedAtMs === undefined;
+    if (!isFirst) { for (const resource of Object.values(this.resources)) resource.renew(); }
     const status = await this.calls.query("core.status", {}).catch(() => undefined);
     if (!status) return;
     const startedAtMs = Date.now() - status.uptime_s * 1_000;

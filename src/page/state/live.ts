@@ -22,6 +22,8 @@ export interface LiveInit {
 
 /** Two heartbeats and a half: a stream that is silent for longer is dead. */
 const SILENCE_MS = 38_000;
+/** All events; of log lines, which have a stream of their own, as few as can be asked for. */
+const NO_LOGS = { filter: { level: "error" } };
 const RETRY_MS = [250, 500, 1_000, 1_500, 2_000] as const;
 
 /** The one stream of events that keeps the page up to date and tells whether the daemon is there. */
@@ -66,8 +68,6 @@ export class Live {
   async #follow(own: AbortController): Promise<void> {
     const { calls, onEvent, onBack } = this.#init;
     try {
-      const { types } = await calls.query("events.types", {}, own.signal);
-      const wanted = types.map(({ name }) => name).filter((name) => name !== "LogMessage");
       let isOpen = false;
       const onAlive = () => {
         clearTimeout(this.#silence);
@@ -79,8 +79,10 @@ export class Live {
         onBack();
       };
       const init = { signal: own.signal, onAlive };
-      for await (const item of calls.stream("events", { event_types: wanted }, init)) {
-        for (const [name, body] of Object.entries(item)) onEvent(name, body as never);
+      for await (const item of calls.stream("events", NO_LOGS, init)) {
+        for (const [name, body] of Object.entries(item)) {
+          if (name !== "LogMessage") onEvent(name, body as never);
+        }
       }
     } catch {
       // it ended; whoever started us opens it again

@@ -42,7 +42,11 @@ export function createResources(calls: Calls, isAwake: () => boolean): Resources
     reach: kept((signal) => calls.query("network.status", {}, signal), calm),
     items: kept((signal) => calls.query("library.items", {}, signal), live),
     transfers: kept((signal) => calls.query("library.transfers", {}, signal), live),
-    pending: kept((signal) => calls.query("trust.pending", {}, signal), calm),
+    // The title tells of requests while the page is hidden, too.
+    pending: new Resource({
+      ...{ load: (signal) => calls.query("trust.pending", {}, signal), intervalMs: 4_000 },
+      isAwake: () => true,
+    }),
     trusted: kept((signal) => calls.query("trust.list", {}, signal), calm),
     plugins: kept((signal) => calls.query("plugins.list", {}, signal), calm),
     policies: kept((signal) => calls.query("policy.list", {}, signal), { intervalMs: 3_000 }),

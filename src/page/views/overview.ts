@@ -139,6 +139,8 @@ function Reachability({ status }: { status: Status }): View {
     ? ["good", "direct", "Other machines reach this one without help."]
     : isRelayedOnly
     ? ["accent", "relayed", "Machines outside reach this one through a relay."]
+    : data?.reachability === "private"
+    ? ["warn", "local only", "Machines outside tried to reach this one, and could not."]
     : ["plain", "unknown", unknownText(status.p2p_addrs)];
   return html`
     <p class="reach">

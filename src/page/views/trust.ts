@@ -142,7 +142,7 @@ function TrustedPeers(): View {
 function trustedCells(peer: TrustedPeer) {
   return [
     html`<a href=${hrefOf("network", peer.peer_id)}>${shortId(peer.peer_id)}</a>`,
-    new Date(peer.approved_at).toLocaleString(),
+    new Date(peer.approved_at).toLocaleDateString(),
     html`<${Badge} tone=${peer.mutual ? "good" : "plain"}>${peer.mutual ? "yes" : "not yet"}<//>`,
     html`<${Revoke} peerId=${peer.peer_id} />`,
   ];

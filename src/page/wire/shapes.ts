@@ -40,5 +40,9 @@ export function withLinks(
   links: readonly Link[],
 ): readonly Peer[] {
   const byId = new Map(links.map((link) => [link.peer_id, link]));
-  return peers.map((peer) => ({ ...byId.get(peer.peer_id), ...peer }));
+  return peers.map((peer) => ({
+    is_relayed: peer.connection === "relayed",
+    ...byId.get(peer.peer_id),
+    ...peer,
+  }));
 }

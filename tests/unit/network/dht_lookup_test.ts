@@ -88,7 +88,7 @@ class FakeStream extends EventTarget {
 Deno.test("KeptStreams gives a stream again, without its last user's listeners, and one anew for a dead one", async () => {
   const [peer] = await peers(1) as [PeerId];
   const opened: FakeStream[] = [];
-  const other = { gone: "" };
+  let broken: unknown = "none yet";
   const network = {
     protocol: "/kad",
     components: {
@@ -102,9 +102,7 @@ Deno.test("KeptStreams gives a stream again, without its last user's listeners, 
     },
     _writeReadMessage: (stream: FakeStream, message: unknown) => {
       stream.addEventListener("message", () => undefined);
-      if (opened.length === 1 && other.gone === message) {
-        return Promise.reject(new TypeError("gone"));
-      }
+      if (opened.length === 1 && broken === message) return Promise.reject(new TypeError("gone"));
       return Promise.resolve(`answer to ${message}`);
     },
   } as unknown as DhtNetwork;
@@ -120,7 +118,7 @@ Deno.test("KeptStreams gives a stream again, without its last user's listeners, 
   assert.equal(await ask("two"), "answer to two");
   assert.equal(opened.length, 1);
 
-  other.gone = "three"; // the other side has given the stream up meanwhile
+  broken = "three"; // the other side has given the stream up meanwhile
   assert.equal(await ask("three"), "answer to three");
   assert.deepEqual([opened.length, opened[0]?.status, kept.idle], [2, "closed", 1]);
 
