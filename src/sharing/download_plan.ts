@@ -17,7 +17,7 @@ const AHEAD_SECONDS = 0.4;
 /** Asked for ahead in any case, so that many small files do not wait for one another. */
 const LEAST_AHEAD_BYTES = 262_144;
 /** Asked of one peer at most, so that memory stays small. */
-const MOST_AHEAD_BYTES = 12 * 1_024 * 1_024;
+const MOST_AHEAD_BYTES = 8 * 1_024 * 1_024;
 /** Chunks looked at for the rarest. */
 const CANDIDATES = 256;
 /** While other downloaders bring chunks, a seed is not asked for their share. */

@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type { ChunkWriter } from "../../../src/sharing/chunk_writer.ts";
+import { Downloader } from "../../../src/sharing/downloader.ts";
+import type { Chunk } from "../../../src/sharing/planned.ts";
+import { waitFor } from "../../support/wait.ts";
+
+const CHUNK = 4 * 1_024 * 1_024;
+
+/** Notes what is written. */
+class Written {
+  readonly chunks: number[] = [];
+  readonly missingBytes = 3 * CHUNK;
+  has(_file: number, chunk: number): boolean {
+    return this.chunks.includes(chunk);
+  }
+  write({ chunk }: Chunk): Promise<void> {
+    this.chunks.push(chunk);
+    return Promise.resolve();
+  }
+}
+
+Deno.test("Downloader lets go of a chunk that another peer brought before its bytes were looked at", async () => {
+  const hash = createHash("sha256").update(new Uint8Array(CHUNK)).digest("hex");
+  const chunks = [hash, hash, hash];
+  const written = new Written();
+  const sources = new Map([["slow", new Set<string>()], ["fast", new Set<string>()]]);
+  const downloader: Downloader = new Downloader({
+    clock: { monotonic: () => performance.now() },
+    client: {
+      // The slow one sends everything, and is done when the fast one has been it all the same.
+      fetchChunk: async (peerId, { offset }, buffer) => {
+        buffer.fill(0);
+        if (peerId === "slow") {
+          await waitFor("the other peer", () => written.has(0, offset / CHUNK), 10_000);
+        } else downloader.received(peerId, buffer.byteLength);
+      },
+      fetchFile: () => Promise.reject(new TypeError("not asked for")),
+      getHave: () => Promise.reject(new TypeError("not asked for")),
+    },
+    writer: written as unknown as ChunkWriter,
+    peers: () => [],
+    onProgress: () => undefined,
+  }, {
+    manifest: {
+      ...{ id: "item", version: "1" },
+      files: [{ path: "a", size: 3 * CHUNK, sha256: "", chunks }],
+    },
+    sources,
+  });
+  await downloader.run(AbortSignal.timeout(20_000));
+  assert.deepEqual(written.chunks.toSorted(), [0, 1, 2]);
+  const streams = downloader.plan.states(performance.now()).map(({ streams }) => streams);
+  assert.deepEqual(streams, [0, 0], "nobody is asked for anything any more");
+  assert.equal(downloader.facts().chunksDone, 3);
+});
