@@ -138,10 +138,15 @@ function machineParts({ compiledCode }: Surroundings): MachineParts {
     readPid: async (dirs) => (await import("./system/data_lock.ts")).readPid(dirs),
     listInstances: async (root) =>
       await (await import("./system/instances.ts")).listInstances(root),
-    startInBackground: async (flags: GlobalFlags, dirs: DataDirs) => {
+    flagsOf: async (dirs) => await (await import("./system/noted_flags.ts")).notedFlags(dirs),
+    startInBackground: async (
+      flags: GlobalFlags,
+      dirs: DataDirs,
+      before: readonly string[],
+    ) => {
       await compiledCode.end();
       return startInBackground(
-        [...program, ...flagWords(flags), ...(flags.dev ? ["--dev"] : []), "run"],
+        [...program, ...before, ...flagWords(flags), ...(flags.dev ? ["--dev"] : []), "run"],
         dirs,
         flags.dev ? { cwd: process.cwd() } : {}, // its data are in the working folder
       );

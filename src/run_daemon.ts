@@ -13,6 +13,8 @@ import {
 import { logger } from "./core/mod.ts";
 import { assembleDaemon, type AssembledDaemon } from "./daemon.ts";
 import { loadConfig } from "./load_config.ts";
+import { flagWords } from "./own_command.ts";
+import { noteFlags } from "./system/mod.ts";
 
 const log = logger("cli");
 
@@ -33,6 +35,7 @@ export async function runDaemon(
     assemble: async (giveUp, shutDown) => {
       const { instance } = dirs;
       daemon = await assembleDaemon({ dirs, config, instance, isBackground, giveUp, shutDown });
+      await noteFlags(dirs, flagWords(flags));
       return daemon;
     },
     reload: async () => daemon?.reload((await loadConfig(flags)).config),

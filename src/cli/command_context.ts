@@ -97,7 +97,14 @@ export interface MachineParts {
   isLocked(dirs: DataDirs): Promise<boolean>;
   readPid(dirs: DataDirs): Promise<number | undefined>;
   listInstances(root: string): Promise<readonly KnownInstance[]>;
-  startInBackground(flags: GlobalFlags, dirs: DataDirs): Promise<StartedDaemon>;
+  /** The flags that the running daemon was started with, as words. */
+  flagsOf(dirs: DataDirs): Promise<readonly string[]>;
+  /** @param before Words that stand before the flags, which outdo them. */
+  startInBackground(
+    flags: GlobalFlags,
+    dirs: DataDirs,
+    before: readonly string[],
+  ): Promise<StartedDaemon>;
   /**
    * Where the daemon listens by its configuration.
    *

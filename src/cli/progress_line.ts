@@ -2,6 +2,9 @@ import process from "node:process";
 import type { CommandContext } from "./command_context.ts";
 import { bar, duration, oneLine } from "./terminal.ts";
 
+/** Terminals below this width get a shorter bar, so that there is room for words. */
+const NARROW = 80;
+
 /** One line that is drawn over and over on a terminal; elsewhere nothing is drawn. */
 export class ProgressLine {
   readonly #isShown: boolean;
@@ -28,7 +31,9 @@ export class ProgressLine {
     if (!this.#isShown) return;
     const text = progress === undefined
       ? oneLine(message)
-      : `${bar(progress, 24)} ${String(Math.floor(progress * 100)).padStart(3)} % ` +
+      : `${bar(progress, this.#columns < NARROW ? 10 : 24)} ${
+        String(Math.floor(progress * 100)).padStart(3)
+      } % ` +
         `${this.#left(progress, secondsLeft)}${oneLine(message)}`;
     this.#write(`\r\x1b[K${text.slice(0, this.#columns - 1)}`);
     this.#hasDrawn = true;

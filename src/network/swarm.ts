@@ -9,7 +9,7 @@ import type { Server } from "node:net";
 import { type Clock, DaemonError, guard, logger, type Service, type Timer } from "../core/mod.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./listen_addresses.ts";
-import { muxerInit, type SwarmExtras } from "./swarm_extras.ts";
+import { monitorInit, muxerInit, type SwarmExtras } from "./swarm_extras.ts";
 import { confirmListenAddresses } from "./own_addresses.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { gateProtocols } from "./protocol_gate.ts";
@@ -199,13 +199,13 @@ export class Swarm implements Service {
    */
   async checkPresence(peerId: string): Promise<void> {
     if (!this.#components.peers.isConnected(peerId)) return;
+    const asked = [...this.#connectionsOf(peerId)]; // not one of a restarted peer, opened meanwhile
     try {
       await this.ping(peerId, AbortSignal.timeout(PRESENCE_PING_MS));
     } catch (error) {
       log.debug("Silent peer is disconnected", { peerId, error });
-      for (const connection of this.#connectionsOf(peerId)) {
-        connection.abort(new DaemonError("deadline_exceeded", "The peer does not answer pings"));
-      }
+      const reason = new DaemonError("deadline_exceeded", "The peer does not answer pings");
+      for (const connection of asked) connection.abort(reason);
     }
   }
 
@@ -243,7 +243,7 @@ export class Swarm implements Service {
         inboundConnectionThreshold: Number.MAX_SAFE_INTEGER,
         reconnectRetries: 0,
       },
-      connectionMonitor: { pingInterval: PING_INTERVAL_MS },
+      connectionMonitor: monitorInit(PING_INTERVAL_MS),
       transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
       services: { ...services, identify: identify(), ping: ping() },
       ...{ ...(datastore ? { datastore } : {}), ...(metrics ? { metrics } : {}) },

@@ -29,3 +29,8 @@ export function muxerInit(maxStreams: number | undefined): YamuxMuxerInit {
   const streamOptions = { maxStreamWindowSize: MAX_WINDOW_BYTES };
   return { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, streamOptions };
 }
+
+/** How links are pinged: an answer may wait behind content on a full link, and libp2p's own 5 s would cut it. */
+export function monitorInit(pingInterval: number): NonNullable<Libp2pInit["connectionMonitor"]> {
+  return { pingInterval, pingTimeout: { minTimeout: 12_000 } };
+}

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { action } from "../core/mod.ts";
+import { action, DaemonError } from "../core/mod.ts";
 import type { Components } from "./components.ts";
 
 /** A code that lets one browser in. */
@@ -15,8 +15,13 @@ export const pageCode = action({
       url: z.string().describe("The page's address, with the code behind #"),
     }),
   run: (_input, { daemon, pageCodes }: Pick<Components, "daemon" | "pageCodes">) => {
+    const address = reachable(daemon.restAddress());
+    if (address === "") {
+      const remedy = "look at almenad status, then restart the daemon";
+      throw new DaemonError("unavailable", `Cannot open the page: HTTP is not served; ${remedy}`);
+    }
     const { code, expiresAtMs } = pageCodes.createCode();
-    const url = `http://${reachable(daemon.restAddress())}/#code=${code}`;
+    const url = `http://${address}/#code=${code}`;
     return { code, expires_at_ms: expiresAtMs, url };
   },
 });

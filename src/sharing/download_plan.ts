@@ -271,15 +271,20 @@ export class DownloadPlan {
     for (const other of this.#peers.values()) {
       for (const index of other.flying) {
         const chunk = this.chunks[index];
-        const isSecond = (this.#states.get(index)?.flying.size ?? 0) > 1;
-        if (!chunk || isSecond || other === peer || !this.#mayAsk(peer, chunk)) continue;
-        const seconds = flyingBytes(other, this.chunks) / Math.max(1, other.speed.rate);
+        if (!chunk || !this.#mayAsk(peer, chunk)) continue;
+        const seconds = this.#soonest(index);
         if (seconds > 3 * chunk.length / rate && seconds > worstSeconds) {
           [worst, worstSeconds] = [index, seconds];
         }
       }
     }
     return worst;
+  }
+
+  // Of all who fetch a chunk: several that turn slow must not hold it together.
+  #soonest(index: number): number {
+    const who = [...this.#peers.values()].filter(({ flying }) => flying.has(index));
+    return Math.min(...who.map((p) => flyingBytes(p, this.chunks) / Math.max(1, p.speed.rate)));
   }
 
   #nextInTurn(peer: PlannedPeer): number | undefined {

@@ -54,6 +54,7 @@ export class Downloader {
   readonly #init: DownloaderInit;
   readonly #fileIndex: ReadonlyMap<string, number>;
   readonly #flying = new Map<Chunk, Map<string, AbortController>>();
+  readonly #keeping = new Set<Chunk>();
   readonly #tasks = new Set<Promise<void>>();
   readonly #holders: HolderSearch;
   readonly #record: DownloadRecord;
@@ -179,9 +180,7 @@ export class Downloader {
     try {
       const both = AbortSignal.any([signal, abort.signal]);
       const bytes = await this.#fetchBytes(chunk, peerId, both);
-      if (bytes && !abort.signal.aborted) {
-        await this.#keep(chunk, peerId, bytes.subarray(0, chunk.length));
-      }
+      if (bytes) await this.#keep(chunk, peerId, bytes.subarray(0, chunk.length));
       if (bytes) this.#buffers.give(bytes);
     } finally {
       flying.delete(peerId);
@@ -229,16 +228,20 @@ export class Downloader {
 
   async #keep(chunk: Chunk, peerId: string, bytes: Uint8Array): Promise<void> {
     const { writer } = this.#components;
-    if (writer.has(chunk.file, chunk.chunk)) {
+    // Another peer was first, perhaps while this one's bytes were hashed.
+    if (writer.has(chunk.file, chunk.chunk) || this.#keeping.has(chunk)) {
       this.plan.failed(chunk, peerId, this.#now(), true);
       return;
     }
+    this.#keeping.add(chunk);
     try {
       await writer.write(chunk, bytes);
     } catch (failure) {
       this.#failure ??= failure;
       this.plan.failed(chunk, peerId, this.#now(), true);
       return;
+    } finally {
+      this.#keeping.delete(chunk);
     }
     this.#doneBytes += chunk.length;
     this.#record.landed(chunk, peerId);

@@ -104,6 +104,14 @@ export class PeerItems {
     if (this.#peers.delete(peerId)) this.#components.onLeft(peerId);
   }
 
+  /** A peer sends content: on a busy link its answer to a ping may be late all the same. */
+  heard(peerId: string): void {
+    const entry = this.#peers.get(peerId);
+    if (!entry) return;
+    entry.misses = 0;
+    entry.seenAt = this.#components.clock.monotonic();
+  }
+
   /** Asks every peer for its list now. */
   async refresh(): Promise<void> {
     await Promise.all(this.ids().map((peerId) => this.#ask(peerId).catch(() => undefined)));

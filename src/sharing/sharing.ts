@@ -46,7 +46,10 @@ export class Sharing implements Service {
     const rates = { total: () => limits().downloadTotal, perPeer: () => limits().downloadPerPeer };
     this.#client = new PeerClient({
       ...{ streams, clock, downloads: new RateLimits(clock, rates) },
-      onBytes: (peerId, count) => this.#fetches.received(peerId, count),
+      onBytes: (peerId, count) => {
+        if (count > 0) this.peers.heard(peerId);
+        this.#fetches.received(peerId, count);
+      },
     }, init);
     this.#server = new PeerServer({
       ...{ streams, files, items: this.#served() },

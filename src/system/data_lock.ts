@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "no
 import { join } from "node:path";
 import process from "node:process";
 import { DaemonError, messageOf, systemCode } from "../core/mod.ts";
+import { FLAGS_FILE } from "./noted_flags.ts";
 
 /** The folders a lock needs. */
 export interface LockedFolders {
@@ -61,6 +62,7 @@ export class DataLock {
   release(): void {
     if (!this.#file) return;
     removeIfThere(join(this.#dirs.daemon, "daemon.pid"));
+    removeIfThere(join(this.#dirs.daemon, FLAGS_FILE));
     removeIfThere(join(this.#dirs.daemon, "daemon.lock")); // still locked: nobody can own it now
     this.#file.close();
     this.#file = undefined;

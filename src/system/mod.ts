@@ -17,3 +17,4 @@ export { SdNotifier } from "./sd_notify.ts";
 export { StartMemory } from "./start_memory.ts";
 export { type SystemInfo, systemInfo } from "./system_info.ts";
 export { runtimeWarning, VERSION, type VersionInfo, versionInfo } from "./version.ts";
+export { notedFlags, noteFlags } from "./noted_flags.ts";

@@ -7,6 +7,12 @@ import { Cli } from "../support/cli.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { waitFor } from "../support/wait.ts";
 
+/** A port of loopback that nobody has. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
 Deno.test("almenad --instance dev: start, status, peers, events, logs -f, stop", async () => {
   await using cli = await Cli.create();
   const dev = (...args: string[]) => cli.run("--instance", "dev", ...args);
@@ -37,6 +43,26 @@ Deno.test("almenad --instance dev: start, status, peers, events, logs -f, stop",
 
   assert.equal((await dev("stop")).code, 0);
   await assert.rejects(stat(socket), { code: "ENOENT" });
+});
+
+Deno.test("almenad restart keeps the flags of the start, but for those it is given itself", async () => {
+  await using cli = await Cli.create();
+  const port = async () => {
+    const { value } = await cli.json("status");
+    return Number(/:(\d+)$/.exec(String(value["rest_addr"]))?.[1]);
+  };
+  const free = freePort();
+  assert.equal((await cli.run("--rest-addr", `127.0.0.1:${free}`, "start")).code, 0);
+  assert.equal(await port(), free);
+  const first = await cli.pid();
+  assert.equal((await cli.run("restart")).code, 0);
+  assert.equal(await port(), free);
+  assert.notEqual(await cli.pid(), first);
+  const other = freePort();
+  assert.equal((await cli.run("--rest-addr", `127.0.0.1:${other}`, "restart")).code, 0);
+  assert.equal(await port(), other);
+  assert.equal((await cli.run("stop")).code, 0);
+  await assert.rejects(stat(join(cli.dataDir, "daemon", "daemon.flags")), { code: "ENOENT" });
 });
 
 Deno.test("almenad start names the running pid, exit 3; stop and status without a daemon, exit 4", async () => {

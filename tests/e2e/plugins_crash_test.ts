@@ -14,6 +14,7 @@ import { type DaemonProcess, startDaemon } from "../support/daemon.ts";
 import { sized } from "../support/hostile/seeded.ts";
 import { killAt, WRITE_STEPS, type WriteStep } from "../support/kill_at.ts";
 import { LineProcess } from "../support/line_process.ts";
+import { withDeadline } from "../../src/core/mod.ts";
 import { linuxRoot, program, testNeeding } from "../support/needs.ts";
 import { SUBJECTS } from "../support/state_writer.ts";
 import { tempFolder } from "../support/temp_folder.ts";
@@ -187,8 +188,8 @@ testNeeding(
         {
           const place = folderOf(what, join(dataDir, "data"));
           await using _watch = await killAt(daemon.pid, step, place);
-          await assert.rejects(make(dataDir, n), SyntaxError, `${when}: nobody came to it`);
-          await daemon.ended();
+          await assert.rejects(make(dataDir, n), `${when}: nobody came to it`);
+          assert.equal(await withDeadline(daemon.ended(), 10_000, when), 128 + 9, when);
         }
         daemon = stack.use(await startDaemon({ dataDir }));
         assert.equal(await isThere(dataDir, n), step.leaves === "new", when);

@@ -50,6 +50,12 @@ async function addProbe(dataDir: string, settings: Record<string, unknown>): Pro
   );
 }
 
+/** Connected peers, itself included. */
+async function linksOf(dataDir: string): Promise<number> {
+  const { peers } = await ask(dataDir, "network.peers", { connected: true });
+  return (peers as unknown[]).length;
+}
+
 async function trusted(daemon: DaemonProcess): Promise<Record<string, unknown>[]> {
   return (await ask(daemon.dataDir, "trust.list"))["peers"] as Record<string, unknown>[];
 }
@@ -196,11 +202,9 @@ testInNetns(
     await addProbe(adaDir, { serve: true }); // whoever gets through is served
     const ada = await start("ada", adaDir, ["--private"]);
     const peer = ada.ready.peer_id;
-    await waitFor("the link", async () => {
-      const { peers } = await ask(bobDir, "network.peers", { connected: true });
-      return (peers as unknown[]).length === 2;
-    });
+    await waitFor("the link", async () => await linksOf(adaDir) === 2);
     await stranger.stop();
+    await waitFor("its end", async () => await linksOf(adaDir) === 1);
     const results = join(bobDir, "results.json");
     await addProbe(bobDir, { peer, results });
     const bob = await start("bob", bobDir);
@@ -214,11 +218,17 @@ testInNetns(
     const { trusted: isTrusted } = await ask(bobDir, "trust.wait", { peer });
     assert.equal(isTrusted, true);
     await bob.stop();
+    await waitFor("bob to be gone", async () => await linksOf(adaDir) === 1);
     await start("bob", bobDir);
-    const text = () => readFile(results, "utf8").catch(() => "");
-    const { link } = JSON.parse(
-      await waitFor("the results", async () => await text() || undefined, 30_000),
-    );
+    const text = async () => {
+      const { plugins } = await ask(bobDir, "plugins.list");
+      const probe = (plugins as { name: string; problem: string }[]).find((one) =>
+        one.name === "probe"
+      );
+      assert.equal(probe!.problem, "");
+      return await readFile(results, "utf8").catch(() => "") || undefined;
+    };
+    const { link } = JSON.parse(await waitFor("the results", text, 60_000));
     assert.equal(link.echoed, 10 * 1_048_576);
   },
 );

@@ -13,6 +13,7 @@ import {
   type PlainRequest,
   type SubscribeRequest,
 } from "./requests.ts";
+import { lineOf, type Subscribe, SUBSCRIPTIONS } from "./subscription_lines.ts";
 import { errorAnswer, RequestError, toErrorAnswer } from "./status.ts";
 
 /** What {@link ControlConnection} uses. */
@@ -30,23 +31,6 @@ export interface ConnectionInit {
   /** What the first line must hold, where file rights cannot keep others away. */
   token?: string | undefined;
 }
-
-type Subscribe = SubscribeRequest["kind"];
-
-const SUBSCRIPTIONS = {
-  Subscribe: {
-    method: "stream:events.v1",
-    greeting: "Subscribed",
-    farewell: "Unsubscribed",
-    line: (item: unknown) => ({ Event: item }),
-  },
-  SubscribeLogs: {
-    method: "stream:logs.v1",
-    greeting: "LogsSubscribed",
-    farewell: "LogsUnsubscribed",
-    line: (item: unknown) => isLagged(item) ? { Event: item } : item,
-  },
-} as const;
 
 const log = logger("api");
 
@@ -68,13 +52,13 @@ export class ControlConnection {
     this.#lastActive = components.monotonic();
     this.#lines = new LineSocket(components.socket);
     this.#lines.onArrival = () => this.#endStreamIfAsked();
+    this.#lines.isListenedTo = () => this.#subscriptions.size > 0 || this.#stream !== undefined;
     this.#lines.closed.addEventListener("abort", () => this.#abortAll(), { once: true });
   }
 
   /** Whether it only listens, or is gone without our notice: it may make room for another. */
   get isForsaken(): boolean {
-    const isSending = this.#subscriptions.size > 0 || this.#stream !== undefined;
-    return this.#lines.isHalfClosed && isSending;
+    return this.#lines.isHalfClosed && this.#lines.isListenedTo();
   }
 
   /** Whether the client has shown that it may ask. */
@@ -175,6 +159,7 @@ export class ControlConnection {
       const items = this.#components.answers.open(request, end.signal);
       await this.#write({ JsonOk: null });
       this.#endStreamIfAsked();
+      this.#lines.lookForListener();
       for await (const item of items) await this.#write({ Item: item });
       await this.#write(this.#components.isStopping() ? toErrorAnswer(stopping()) : "End");
     } catch (failure) {
@@ -197,6 +182,7 @@ export class ControlConnection {
       const items = this.#components.answers.open(call, end.signal);
       await this.#write(greeting);
       this.#subscriptions.set(kind, { end, sent: this.#sendEvents(kind, items, end) });
+      this.#lines.lookForListener();
     } catch (failure) {
       await this.#write(toErrorAnswer(failure));
     }
@@ -278,23 +264,4 @@ export class ControlConnection {
   async #write(answer: unknown): Promise<void> {
     await this.#lines.write(JSON.stringify(answer));
   }
-}
-
-// Many subscribers get one and the same item: the first writes it down, the others copy.
-function lineOf(kind: Subscribe, item: unknown): string {
-  if (typeof item !== "object" || item === null) return JSON.stringify(item);
-  const known = written[kind].get(item);
-  if (known !== undefined) return known;
-  const text = JSON.stringify(SUBSCRIPTIONS[kind].line(item));
-  written[kind].set(item, text);
-  return text;
-}
-
-const written: Readonly<Record<Subscribe, WeakMap<object, string>>> = {
-  Subscribe: new WeakMap(),
-  SubscribeLogs: new WeakMap(),
-};
-
-function isLagged(item: unknown): boolean {
-  return typeof item === "object" && item !== null && "Lagged" in item;
 }

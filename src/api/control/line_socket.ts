@@ -14,6 +14,8 @@ import {
 export const MAX_QUEUED_REQUESTS = 64;
 /** Bytes of one connection that wait; a line that began before may pass them. */
 const MAX_QUEUED_BYTES = MAX_LINE_BYTES;
+/** Between two looks whether somebody who sends nothing more still listens. */
+const LOOK_MS = 15_000;
 /** How long a client may take to fetch its last answer and close. */
 const LINGER_MS = 1_000;
 
@@ -30,6 +32,9 @@ export class LineSocket {
   #hasEnded = false;
   #isFinishing = false;
   #wake: (() => void) | undefined;
+  #isLooking = false;
+  /** Whether the other side waits for lines that nobody has to ask for. */
+  isListenedTo: () => boolean = () => false;
   /** Told when further lines arrived. */
   onArrival: (() => void) | undefined;
 
@@ -110,6 +115,22 @@ export class LineSocket {
     });
   }
 
+  /**
+   * Looks whether somebody who sends nothing more is still there. One who left looks like one who
+   * only listens until something is written, so an empty line is, now and then.
+   */
+  lookForListener(): void {
+    if (this.#isLooking || !this.#hasEnded || !this.isListenedTo()) return;
+    this.#isLooking = true;
+    guard("look for a listener", async () => {
+      while (this.isListenedTo() && !this.closed.aborted) {
+        await this.write("").catch(() => undefined); // "close" follows
+        await pause(LOOK_MS, this.closed);
+      }
+      this.#isLooking = false;
+    });
+  }
+
   /** Closes at once. */
   destroy(): void {
     this.#socket.destroy();
@@ -129,6 +150,7 @@ export class LineSocket {
     this.#fill();
     this.#wake?.();
     this.onArrival?.();
+    this.lookForListener();
   }
 
   #onClose(): void {

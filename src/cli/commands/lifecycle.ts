@@ -14,9 +14,12 @@ const ROUND_MS = 25;
 type Status = OutputOf<"query", "core.status">;
 
 /** `almenad start`: 0 only after the daemon answered. */
-export async function start(context: CommandContext): Promise<number> {
+export async function start(
+  context: CommandContext,
+  before: readonly string[] = [],
+): Promise<number> {
   await refuseIfRunning(context);
-  const state = await startAndWait(context);
+  const state = await startAndWait(context, before);
   if (typeof state === "number") return state;
   print(context, state, () =>
     [
@@ -50,9 +53,12 @@ async function refuseIfRunning({ client, dirs }: CommandContext): Promise<void> 
 }
 
 // The state of the daemon once it answers, or the exit code it ended with before.
-async function startAndWait(context: CommandContext): Promise<Status | number> {
+async function startAndWait(
+  context: CommandContext,
+  before: readonly string[] = [],
+): Promise<Status | number> {
   const { client, dirs, flags, machine, output } = context;
-  const daemon = await machine.startInBackground(flags, dirs);
+  const daemon = await machine.startInBackground(flags, dirs, before);
   const timeout = new AbortController();
   const ended = daemon.ended.then((code) => ({ code }));
   try {
@@ -123,14 +129,17 @@ async function stopAndWait(context: CommandContext): Promise<number | undefined>
   return pid;
 }
 
-/** `almenad restart`: starts it too if it did not run. */
+/** `almenad restart`: with the flags it was started with, and those of this call before them. */
 export async function restart(context: CommandContext): Promise<number> {
+  let before: readonly string[] = [];
   try {
+    const flags = await context.machine.flagsOf(context.dirs);
     await stopAndWait(context.forInstance(context.dirs.instance));
+    before = flags;
   } catch (failure) {
     if (!(failure instanceof NotRunningError)) throw failure;
   }
-  return await start(context);
+  return await start(context, before);
 }
 
 /** `almenad instances`: what is there, whether it runs or not. */

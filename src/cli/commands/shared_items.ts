@@ -252,7 +252,7 @@ function show(line: ProgressLine, state: State): void {
   const parts = [
     status === "Waiting" ? `waiting: ${state.reason ?? ""}` : activity,
     ...(done === undefined ? [] : [total ? `${bytes(done)} of ${bytes(total)}` : bytes(done)]),
-    ...(rate === undefined ? [] : [`${bytes(rate)}/s`]),
+    ...(rate ? [`${bytes(rate)}/s`] : []),
     ...(peers === undefined ? [] : [`${peers} ${peers === 1 ? "peer" : "peers"}`]),
   ];
   const progress = total && done !== undefined ? Math.min(1, done / total) : undefined;

@@ -18,6 +18,7 @@ export type Lie =
   | "stall"
   | "leave"
   | "size"
+  | "whole only"
   | { readonly path: string }
   | { readonly edit: (manifest: Manifest) => unknown };
 
@@ -25,6 +26,8 @@ export type Lie =
 export class LyingPeer implements AsyncDisposable {
   /** Chunks it was asked for. */
   asked = 0;
+  /** Whole files it was asked for. */
+  wholes = 0;
   /** The version it lists, if not the honest one. */
   version: string | undefined;
 
@@ -98,7 +101,14 @@ export class LyingPeer implements AsyncDisposable {
     } else if ("GetGame" in request) await stream.write(frame({ Game: this.#manifest(manifest) }));
     else if ("GetGameFileChunk" in request) {
       this.asked++;
-      return await this.#sendChunk(stream, request["GetGameFileChunk"], signal);
+      if (this.lie === "whole only") await stream.write(frame({ Error: { class: "Io" } }));
+      else return await this.#sendChunk(stream, request["GetGameFileChunk"], signal);
+    } else if ("GetGameFileData" in request && this.lie === "whole only") {
+      this.wholes++;
+      const { path } = request["GetGameFileData"] as { path: string };
+      const bytes = await Deno.readFile(`${this.honest.dir}/game/${path}`);
+      await stream.write(frame({ Data: { size: bytes.byteLength } }));
+      await stream.write(bytes, signal);
     } else await stream.write(frame({ Error: { class: "BadRequest" } }));
     await stream.closeWrite();
   }

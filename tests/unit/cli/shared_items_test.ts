@@ -154,7 +154,7 @@ Deno.test("ProgressLine draws on a terminal alone, within its width", () => {
   line.show(0.5, "downloading  " + "x".repeat(90), 65);
   line.show(undefined, "unpacking");
   line.end();
-  assert.match(drawn[0] ?? "", /█{12}░{12} {2}50 % 1 min 5 s left {2}downloading/);
+  assert.match(drawn[0] ?? "", /█{5}░{5} {2}50 % 1 min 5 s left {2}downloading/);
   assert.equal(drawn[0]?.replace("\r\x1b[K", "").length, 59);
   assert.deepEqual(drawn.slice(1), ["\r\x1b[Kunpacking", "\r\x1b[K"]);
 });

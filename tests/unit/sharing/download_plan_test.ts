@@ -124,3 +124,20 @@ Deno.test("mergeManifests() refuses a tie", async () => {
     /no majority/,
   );
 });
+
+Deno.test("DownloadPlan lets no two slow peers hold the last chunk between them", () => {
+  const plan = new DownloadPlan(manifest(3), never, { random: () => 0.5 });
+  for (const peerId of ["first", "second", "good"]) plan.setPeer(peerId);
+  const [held, other, last] = ["first", "second", "good"].map((peerId) => plan.next(peerId, 0));
+  assert.ok(held && other && last);
+  plan.received("first", 100, 2_000); // sends just enough not to be stalled
+  plan.received("second", CHUNK_BYTES, 1_000);
+  plan.done(other, "second", 1_000);
+  plan.received("good", CHUNK_BYTES, 1_000);
+  plan.done(last, "good", 1_000);
+  assert.equal(plan.next("second", 2_000)?.index, held.index, "it is asked for as well");
+  plan.received("second", 100, 12_000); // and turns as slow
+  assert.equal(plan.next("good", 12_000)?.index, held.index);
+  assert.deepEqual(plan.done(held, "good", 12_500).sort(), ["first", "second"]);
+  assert.equal(plan.left, 0);
+});

@@ -73,7 +73,7 @@ for (const [what, edit] of Object.entries(EDITS)) {
   testWithLibp2p(`A download of an item with ${what} is refused`, async () => {
     await using honest = await seed();
     await using liar = await LyingPeer.start(honest, "game", { edit });
-    await using us = await LibraryNode.start({ stallMs: 400, roundWaitMs: 500 });
+    await using us = await LibraryNode.start();
     if (what.startsWith("a version")) liar.version = "999";
     // It sends the true bytes, so that nothing but the manifest is wrong.
     await liar.connect(us);

@@ -145,3 +145,29 @@ Deno.test("A subscriber that left is forgotten with the next event for it", asyn
   });
   await waitFor("no connection", () => control.server.counts.open === 0);
 });
+
+Deno.test("Subscribe ends when its reader has left, though nothing happens", async () => {
+  await using control = await openControl();
+  for (
+    const request of [
+      { Subscribe: { event_types: ["CoreStarted"] } },
+      { Stream: { method: "stream:events.v1", payload: { event_types: ["CoreStarted"] } } },
+    ]
+  ) {
+    const client = await control.connect();
+    await client.ask<unknown>(request);
+    assert.equal(control.subscriptions.list().length, 1);
+    client[Symbol.dispose]();
+    await waitFor("the end", () => control.subscriptions.list().length === 0);
+  }
+});
+
+Deno.test("Subscribe goes on for a reader that sends nothing more", async () => {
+  await using control = await openControl();
+  const client = await control.connect();
+  assert.equal(await client.ask({ Subscribe: { event_types: ["ConfigChanged"] } }), "Subscribed");
+  client.end();
+  assert.equal(await client.nextLine(), "", "a look whether it is there");
+  changed(control, "x");
+  assert.equal(fieldOf(await client.next<EventLine>()), "x");
+});
