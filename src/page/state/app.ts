@@ -87,7 +87,10 @@ export class App {
   // Everything may have changed while nobody told us.
   async #back(): Promise<void> {
     const isFirst = this.#startedAtMs === undefined;
-    if (!isFirst) { for (const resource of Object.values(this.resources)) resource.renew(); }
+    for (const resource of Object.values(this.resources)) {
+      // At first everything was asked a moment ago.
+      if (!isFirst || resource.store.value.problem) resource.renew();
+    }
     const status = await this.calls.query("core.status", {}).catch(() => undefined);
     if (!status) return;
     const startedAtMs = Date.now() - status.uptime_s * 1_000;
