@@ -5,7 +5,7 @@ import { once } from "./once.ts";
 /** Upper bounds of call durations, in seconds. */
 const CALL_BUCKETS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
 
-type Library = typeof import("prom-client");
+type Library = typeof import("./prometheus.ts");
 type Addition = (library: Library, registry: Registry) => unknown;
 
 /**
@@ -81,9 +81,7 @@ export class Metrics {
   }
 
   async #load(): Promise<Registry> {
-    const module: Library | { readonly default: Library } = await import("prom-client");
-    // A CommonJS module: from source its names are exported, in a bundle they stand below `default`.
-    const library = "Registry" in module ? module : module.default;
+    const library = await import("./prometheus.ts");
     const registry = new library.Registry();
     for (const addition of this.#additions) await addition(library, registry);
     return registry;

@@ -59,7 +59,7 @@ Deno.test("almenad makes folders and identity at its first start, and keeps them
   const { peer_id: peerId, data_dir: named } = first.ready;
   try {
     assert.equal(named, dataDir);
-    const folders = ["config", "daemon", "data", "libraries", "logs"];
+    const folders = ["config", "daemon", "data", "libraries", "library", "logs"];
     assert.deepEqual((await readdir(dataDir)).sort(), folders);
     for (const name of ["", "config", "daemon", "data", "logs"]) {
       assert.equal((await stat(join(dataDir, name))).mode & 0o777, 0o700, name);
@@ -130,6 +130,14 @@ Deno.test("almenad tells itself by gRPC: version, system, and its own peer entry
   for (const family of ["ip4", "ip6"]) {
     const pattern = new RegExp(`^/${family}/[^/]+/tcp/\\d+$`);
     assert.ok(daemon.ready.p2p_addrs.some((address) => pattern.test(address)), family);
+  }
+});
+
+Deno.test("almenad shows its metrics and libp2p's, though their library is loaded late", async () => {
+  await using daemon = await startDaemon();
+  const text = await (await fetch(daemon.url("/metrics"))).text();
+  for (const name of ["almenad_uptime_seconds", "libp2p_tcp_listener_status_info"]) {
+    assert.match(text, new RegExp(`^${name}`, "m"));
   }
 });
 
