@@ -233,7 +233,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
     services: [
       ...[...shelf.services, ...outside.services, grpc, rest],
       ...[...isNetworked ? [network.mdns] : [], watchdog, control],
-      new WarmUp({ clock: systemClock }, [() => grpc.warmUp(), () => metrics.load()]),
+      new WarmUp({ clock: systemClock }, [() => grpc.warmUp()]),
       ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
     ],
     ...{ state, health, library: { sharing, events, links: network.links } },

@@ -1,9 +1,13 @@
 import type { Registry } from "prom-client";
 import type { CallObserver } from "./registry.ts";
+import { guard } from "./guard.ts";
 import { once } from "./once.ts";
 
 /** Upper bounds of call durations, in seconds. */
 const CALL_BUCKETS = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5];
+
+/** Calls that wait in memory for the library, which keeps 4 MiB once it is there. */
+const MAX_EARLY = 1_000;
 
 type Library = typeof import("./prometheus.ts");
 type Addition = (library: Library, registry: Registry) => unknown;
@@ -21,7 +25,9 @@ export class Metrics {
 
   constructor() {
     const early: Parameters<CallObserver>[0][] = [];
-    this.#observe = (call) => early.push(call);
+    this.#observe = (call) => {
+      if (early.push(call) === MAX_EARLY) guard("load the metrics", () => this.load());
+    };
     this.add((library, registry) => {
       this.#observe = callObserver(library, registry);
       early.splice(0).forEach(this.#observe);

@@ -1,5 +1,8 @@
 import type { Libp2pInit } from "libp2p";
 
+/** What waits in memory for the library at most, before it is asked for. */
+const MAX_WAITING = 1_000;
+
 type Factory = NonNullable<Libp2pInit["metrics"]>;
 type Components = Parameters<Factory>[0];
 type Libp2pMetrics = ReturnType<Factory>;
@@ -23,6 +26,12 @@ export class LateMetrics {
   #components: Components | undefined;
   #metrics: Libp2pMetrics | undefined;
   #waiting: Work[] = [];
+  readonly #onFull: () => void;
+
+  /** @param onFull Told once when much waits for the library. */
+  constructor(onFull: () => void = () => undefined) {
+    this.#onFull = onFull;
+  }
 
   /** What libp2p takes as `metrics`. */
   readonly factory: Factory = (components) => {
@@ -50,7 +59,7 @@ export class LateMetrics {
 
   #do(work: Work): void {
     if (this.#metrics) work(this.#metrics);
-    else this.#waiting.push(work);
+    else if (this.#waiting.push(work) === MAX_WAITING) this.#onFull();
   }
 
   #register(kind: keyof Libp2pMetrics, name: string, options: object = {}): unknown {

@@ -39,3 +39,13 @@ Deno.test("Metrics.load() has the library told what came before, and what was ad
   assert.match(await metrics.metrics(), /^almenad_operation_calls_total\{.*\} 2$/m);
   assert.match(metrics.contentType, /^text\/plain/);
 });
+
+Deno.test("Metrics loads the library of its own accord when much waits for it", async () => {
+  const metrics = new Metrics();
+  const loaded = Promise.withResolvers<void>();
+  metrics.add(() => loaded.resolve());
+  const call = { operation: "query:core.ping.v1", outcome: "ok", durationMs: 1 };
+  for (let number = 0; number < 1_000; number++) metrics.onCall(call);
+  await loaded.promise;
+  assert.match(await metrics.metrics(), /^almenad_operation_calls_total\{.*\} 1000$/m);
+});
