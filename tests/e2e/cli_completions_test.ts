@@ -38,7 +38,7 @@ testNeeding(
       [
         'source <(almenad completions bash); IFS=" "',
         press("sta"),
-        press("call", "network.p"),
+        press("call", "network.pi"),
         press("logs", "--fol"),
         press("--format", ""),
         press("daemon", "in"),
@@ -46,7 +46,7 @@ testNeeding(
     );
     assert.deepEqual(lines, [
       "start status",
-      "network.peers network.ping",
+      "network.ping",
       "--follow",
       "human json",
       "install",
@@ -65,11 +65,11 @@ testNeeding([program("zsh")], "completions zsh completes commands and operations
       '_describe() { print -l -- ${${(P)2}%%:*} | paste -sd" " -; }',
       "source <(almenad completions zsh)",
       press("sta"),
-      press("call", "network.p"),
+      press("call", "network.pi"),
       press("files", "copy", ""),
     ].join("\n"),
   );
-  assert.deepEqual(lines, ["start status", "network.peers network.ping", "files"]);
+  assert.deepEqual(lines, ["start status", "network.ping", "files"]);
 });
 
 testNeeding([program("fish")], "completions fish completes commands and operations", async () => {
@@ -78,8 +78,8 @@ testNeeding([program("fish")], "completions fish completes commands and operatio
     [
       "almenad completions fish | source",
       "complete -C 'almenad sta' | string split -f1 \\t | string join ' '",
-      "complete -C 'almenad call network.p' | string split -f1 \\t | string join ' '",
+      "complete -C 'almenad call network.pi' | string split -f1 \\t | string join ' '",
     ].join("\n"),
   );
-  assert.deepEqual(lines, ["start status", "network.peers network.ping"]);
+  assert.deepEqual(lines, ["start status", "network.ping"]);
 });

@@ -23,6 +23,7 @@ import {
   countsOf,
   type Duration,
   durationText,
+  failedFile,
   type Failure,
   failuresOf,
   failureText,
@@ -119,7 +120,7 @@ function commandOf(run: Run, args: readonly string[], report: string): string[] 
 async function execute(
   command: readonly string[],
   env: Record<string, string>,
-  { isQuiet, onSkipped }: { isQuiet: boolean; onSkipped: (line: string) => void },
+  { isQuiet, onLine }: { isQuiet: boolean; onLine: (line: string) => void },
 ): Promise<number> {
   const [program = "", ...args] = command;
   const child = spawn(program, args, {
@@ -138,7 +139,7 @@ async function execute(
       else to.write(text);
       const lines = `${rest}${text}`.split("\n");
       rest = lines.pop() ?? "";
-      lines.filter((line) => line.startsWith("SKIPPED (")).forEach(onSkipped);
+      lines.forEach(onLine);
     });
   }
   const { promise, resolve } = Promise.withResolvers<number>();
@@ -153,6 +154,8 @@ async function execute(
 /** What one `deno test` came to. */
 interface Result {
   readonly counts: Counts;
+  /** Test files with failures. */
+  readonly files: readonly string[];
   readonly failures: readonly Failure[];
 }
 
@@ -180,7 +183,7 @@ class Outcome {
     const worker = async () => {
       for (let args = waiting.shift(); args; args = waiting.shift()) {
         const result = await this.#execute(run, args);
-        if (result.failures.length > 0 && !args.includes("--doc")) again.push(result);
+        if (result.files.length > 0 && !args.includes("--doc")) again.push(result);
         else this.#keep(result);
       }
     };
@@ -189,15 +192,14 @@ class Outcome {
   }
 
   async #retry(run: Run, first: Result): Promise<Result> {
-    const files = [...new Set(first.failures.map(({ file }) => file))];
-    process.stdout.write(`\n== once more, alone: ${files.join(" ")}\n`);
-    const second = await this.#execute(run, files);
+    process.stdout.write(`\n== once more, alone: ${first.files.join(" ")}\n`);
+    const second = await this.#execute(run, first.files);
     const isFlaky = ({ file, test }: Failure) =>
       !second.failures.some((failure) => failure.file === file && failure.test === test);
     for (const failure of first.failures.filter(isFlaky)) {
       this.troubles.push(`FLAKY ${failureText(failure)}`);
     }
-    return { counts: countsAfterRetry(first.counts, second.counts), failures: second.failures };
+    return { ...second, counts: countsAfterRetry(first.counts, second.counts) };
   }
 
   #keep({ counts, failures }: Result): void {
@@ -209,21 +211,29 @@ class Outcome {
     const folder = await mkdtemp(join(tmpdir(), "almenad-tests-"));
     const report = join(folder, "report.xml");
     const begun = performance.now();
-    const file = args.at(-1) ?? "";
+    const paths = args.filter((word) => !word.startsWith("--"));
+    const [file = ""] = paths;
+    const failed = new Set<string>();
+    const onLine = (line: string) => {
+      if (line.startsWith("SKIPPED (")) this.skipped.add(line);
+      const culprit = failedFile(line);
+      if (culprit) failed.add(culprit);
+    };
     try {
       const networkEnv = run.isNetworked && canUnshareNetwork() ? { [IN_OWN_NETWORK]: "1" } : {};
       const code = await execute(commandOf(run, args, report), { ...this.#env, ...networkEnv }, {
         isQuiet: (run.atOnce ?? 1) > 1,
-        onSkipped: (line) => this.skipped.add(line),
+        onLine,
       });
       const xml = await readFile(report, "utf8").catch(() => "");
       const counts = countsOf(xml);
-      if (code === 0 || counts.failed > 0) return { counts, failures: failuresOf(xml) };
+      const isOne = paths.length === 1 && file.endsWith(".ts");
+      const files = code === 0 ? [] : isOne ? paths : [...failed];
+      if (code === 0 || counts.failed > 0) return { counts, files, failures: failuresOf(xml) };
       // A crash, a syntax error or a leak outside of any test fails without a failed test.
       const message = `deno test ended with exit code ${code}, and no test failed`;
-      const failures = args.filter((word) => !word.startsWith("--"))
-        .map((path) => ({ file: path, test: "outside of any test", message }));
-      return { counts: { ...counts, failed: failures.length }, failures };
+      const failure = { file: files.join(" ") || file, test: "outside of any test", message };
+      return { counts: { ...counts, failed: 1 }, files, failures: [failure] };
     } finally {
       const seconds = (performance.now() - begun) / 1_000;
       this.durations.push({ name: file, seconds });

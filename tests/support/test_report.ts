@@ -54,6 +54,20 @@ export function failureText({ file, test, message }: Failure): string {
   return `${file}: ${test}\n${message.replaceAll(/^/gm, "    ")}\n`;
 }
 
+// deno-lint-ignore no-control-regex -- colours begin with the escape character
+const COLOURS = /\x1b\[[0-9;]*m/g;
+
+/**
+ * The test file that a line of a parallel `deno test` calls failed; a report names the file that
+ * registered the test, which may be a helper.
+ */
+export function failedFile(line: string): string | undefined {
+  const [, path] = /^(?:Uncaught error from )?(\.\/\S+_test\.ts)(?: => .* \.\.\.)? FAILED/.exec(
+    line.replace(COLOURS, ""),
+  ) ?? [];
+  return path;
+}
+
 /** How long some tests took. */
 export interface Duration {
   readonly name: string;

@@ -4,6 +4,7 @@ import {
   countsAfterRetry,
   countsOf,
   durationText,
+  failedFile,
   failuresOf,
   failureText,
   summary,
@@ -57,4 +58,13 @@ Deno.test("countsAfterRetry() counts as passed what failed at first alone", () =
   const first = { passed: 10, failed: 3, skipped: 1 };
   const second = { passed: 5, failed: 1, skipped: 0 };
   assert.deepEqual(countsAfterRetry(first, second), { passed: 12, failed: 1, skipped: 1 });
+});
+
+Deno.test("failedFile() finds the file in the lines that say FAILED", () => {
+  assert.equal(
+    failedFile("\x1b[0m./a/b_test.ts => \x1b[0mdoes it ... \x1b[31mFAILED\x1b[0m (1s)"),
+    "./a/b_test.ts",
+  );
+  assert.equal(failedFile("Uncaught error from ./a/c_test.ts FAILED"), "./a/c_test.ts");
+  assert.equal(failedFile("./a/b_test.ts => tells of what FAILED ... ok (1s)"), undefined);
 });
