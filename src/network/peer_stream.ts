@@ -18,6 +18,7 @@ export class PeerStream {
   #isWhole: boolean;
   #failure: unknown;
   #wake: (() => void) | undefined;
+  #isResuming = false;
 
   constructor(stream: Stream, connection: Pick<Connection, "remotePeer" | "remoteAddr">) {
     this.#stream = stream;
@@ -89,10 +90,15 @@ export class PeerStream {
   }
 
   #holdBack(): void {
-    const { readStatus } = this.#stream;
-    if (readStatus === "readable" && this.#unread >= MAX_UNREAD_BYTES) this.#stream.pause();
-    // Resuming dispatches at once what waited below, so the next chunk may arrive in this call.
-    if (readStatus === "paused" && this.#unread < MAX_UNREAD_BYTES) this.#stream.resume();
+    if (this.#isResuming) return;
+    const stream = this.#stream;
+    if (stream.readStatus === "paused" && this.#unread < MAX_UNREAD_BYTES) {
+      // This hands out what waited and then opens the window, which would undo a pause in between.
+      this.#isResuming = true;
+      stream.resume();
+      this.#isResuming = false;
+    }
+    if (stream.readStatus === "readable" && this.#unread >= MAX_UNREAD_BYTES) stream.pause();
   }
 
   #end(failure?: unknown): void {

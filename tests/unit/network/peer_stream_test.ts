@@ -5,7 +5,7 @@ import { PeerStream } from "../../../src/network/peer_stream.ts";
 /** A stream of libp2p that tells what it is made to tell. */
 class ToldStream extends EventTarget {
   readonly status = "open";
-  readonly readStatus = "readable";
+  readonly readStatus: "readable" | "paused" = "readable";
   readonly remoteWriteStatus = "writable";
   readonly readableEnded: boolean;
   readonly readBufferLength: number;
@@ -43,4 +43,28 @@ Deno.test("PeerStream.read() gives what came before an end that was told early",
   told.dispatchEvent(Object.assign(new Event("message"), { data: Uint8Array.of(1, 2, 3) }));
   assert.deepEqual(await reading, Uint8Array.of(1, 2, 3));
   assert.equal(await stream.read(), undefined);
+});
+
+Deno.test("PeerStream pauses after libp2p has opened the window, not while it hands out what waited", async () => {
+  const calls: string[] = [];
+  class Paused extends ToldStream {
+    override readStatus: "readable" | "paused" = "readable";
+    pause(): void {
+      this.readStatus = "paused";
+      calls.push("pause");
+    }
+    // As in libp2p: first what waited goes out, then the window opens, paused or not.
+    resume(): void {
+      this.readStatus = "readable";
+      tell(300_000);
+      calls.push("window opens");
+    }
+  }
+  const told = new Paused();
+  const tell = (bytes: number) =>
+    told.dispatchEvent(Object.assign(new Event("message"), { data: new Uint8Array(bytes) }));
+  const { stream } = peerStream(told);
+  tell(300_000);
+  assert.equal((await stream.read())?.byteLength, 300_000);
+  assert.deepEqual(calls, ["pause", "window opens", "pause"]);
 });
