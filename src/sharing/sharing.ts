@@ -1,4 +1,11 @@
-import { DaemonError, guard, type Service, type Timer } from "../core/mod.ts";
+import {
+  DaemonError,
+  guard,
+  logger,
+  type Service,
+  type Timer,
+  toDaemonError,
+} from "../core/mod.ts";
 import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import { LIBRARY_EVENTS, type TellLibraryEvent } from "./events.ts";
@@ -22,6 +29,7 @@ import { listTransfers } from "./transfers.ts";
 const ASK_MS = 120_000;
 /** Changes of the folder within this time are told once: ten thousand items come one by one. */
 const NEWS_MS = 100;
+const log = logger("sharing");
 
 /** The shared library: what we have, what peers have, and how it gets from there to here. */
 export class Sharing implements Service {
@@ -78,7 +86,13 @@ export class Sharing implements Service {
 
   async start(): Promise<void> {
     const { dir = this.#init.defaultDir } = await readSettings(this.#init.dataDir);
-    await this.#openFolder(dir);
+    await this.#openFolder(dir).catch((error) => {
+      // The daemon's other parts work on a full disk.
+      if (toDaemonError(error).code !== "resource_exhausted") throw error;
+      log.warn("The shared library is off until the daemon starts with room on the disk", {
+        error,
+      });
+    });
     const { streams, events } = this.#components;
     await this.#server.start();
     this.peers.start();

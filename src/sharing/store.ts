@@ -43,6 +43,11 @@ const log = logger("sharing");
 
 type Row = Record<string, string | number | bigint | Uint8Array | null>;
 
+// The runtime tells SQLite's errors by their text alone.
+function isForWantOfRoom(error: unknown): boolean {
+  return /database or disk is full|disk I\/O error/.test(messageOf(error));
+}
+
 /** SQLite below `data/`; every call is short. */
 export class IndexStore {
   readonly #database: DatabaseSync;
@@ -57,13 +62,17 @@ export class IndexStore {
    * Opens the file; a damaged one is put aside and begun anew.
    *
    * @param libraryDir The folder the index speaks of; another one empties it.
-   * @throws {DaemonError} `unavailable` if there can be no file at all.
+   * @throws {DaemonError} `resource_exhausted` on a full disk, `unavailable` if there can be no file at all.
    */
   static open(path: string, libraryDir: string): IndexStore {
     let store: IndexStore;
     try {
       store = new IndexStore(openDatabase(path));
     } catch (error) {
+      if (isForWantOfRoom(error)) {
+        const message = `Cannot open ${path}: the disk is full; free space there`;
+        throw new DaemonError("resource_exhausted", message, { cause: error });
+      }
       log.warn("The library's index is damaged and is made anew", { path, error });
       try {
         putAside(path);

@@ -221,7 +221,8 @@ Deno.test("other sites are refused whatever cookie and token they bring", async 
     .then(({ status }) => status, () => 403);
   assert.equal(upgraded, 403);
   // What a browser that sends no such headers goes by.
-  const { headers } = await fetch(daemon.url("/swagger-ui/"));
+  const { headers, body } = await fetch(daemon.url("/swagger-ui/"));
+  await body?.cancel();
   assert.equal(headers.get("x-frame-options"), "DENY");
   assert.match(headers.get("content-security-policy") ?? "", /frame-ancestors 'none'/);
   assert.equal(headers.get("access-control-allow-origin"), null);

@@ -42,9 +42,10 @@ export function testNeeding(
   needs: readonly Need[],
   name: string,
   fn: (context: Deno.TestContext) => void | Promise<void>,
+  options: Pick<Deno.TestDefinition, "sanitizeOps" | "sanitizeResources"> = {},
 ): void {
   const missing = needs.filter((need) => !need.isMet);
-  if (missing.length === 0) return Deno.test(name, fn);
+  if (missing.length === 0) return Deno.test({ name, fn, ...options });
   const list = missing.map((need) => need.name).join(", ");
   const required = missing.filter((need) => process.env[requireVariable(need)] === "1");
   if (required.length > 0) {

@@ -56,6 +56,7 @@ const FILES_WITHOUT_ALMENAD = [
   "dev_task_test.ts",
   "install_script_test.ts",
   "library_crash_test.ts",
+  "library_disk_test.ts",
   "library_random_test.ts",
   "mdns_change_test.ts",
   "mdns_discovery_test.ts",

@@ -97,7 +97,9 @@ export class P2PDaemon implements AsyncDisposable {
           throw new TimeoutError(text, { cause });
         }
       }
-      await Promise.race([pause(POLL_MS), this.#ending]);
+      const ended = new AbortController();
+      await Promise.race([pause(POLL_MS, ended.signal), this.#ending]);
+      ended.abort();
     }
   }
 
