@@ -35,7 +35,7 @@ function programsOf(windows: WineMachine) {
 }
 
 testNeeding(
-  [wine, denort(WINDOWS_TARGET)],
+  [wine, denort(WINDOWS_TARGET), fullSize()],
   "ServiceManager installs, starts and removes the Windows service",
   async () => {
     const folder = mkdtempSync(join(tmpdir(), "almenad-plan-"));

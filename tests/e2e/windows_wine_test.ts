@@ -65,22 +65,26 @@ async function withFixture(options: string): Promise<WineMachine> {
   return windows;
 }
 
-testNeeding(NEEDS, "the service is running once ready, and stopped once ended", async () => {
-  await using windows = await withFixture("notes=C:\\notes.txt start_ms=2500 stop_ms=2500");
-  assert.equal((await windows.run("sc", "start", SERVICE)).code, 0);
-  const starting = await waitForService(windows, SERVICE, "RUNNING");
-  assert.equal(starting[0]?.state, "START_PENDING");
-  assert.ok((starting.at(-2)?.checkpoint ?? 0) >= 2, "a sign of life each second");
+testNeeding(
+  [...NEEDS, fullSize()],
+  "the service is running once ready, and stopped once ended",
+  async () => {
+    await using windows = await withFixture("notes=C:\\notes.txt start_ms=2500 stop_ms=2500");
+    assert.equal((await windows.run("sc", "start", SERVICE)).code, 0);
+    const starting = await waitForService(windows, SERVICE, "RUNNING");
+    assert.equal(starting[0]?.state, "START_PENDING");
+    assert.ok((starting.at(-2)?.checkpoint ?? 0) >= 2, "a sign of life each second");
 
-  assert.equal((await windows.run("sc", "stop", SERVICE)).code, 0);
-  const stopping = await waitForService(windows, SERVICE, "STOPPED");
-  assert.equal(stopping[0]?.state, "STOP_PENDING");
-  assert.ok((stopping.at(-2)?.checkpoint ?? 0) >= 2, "a sign of life each second");
-  assert.equal(last(stopping).win32ExitCode, 0);
+    assert.equal((await windows.run("sc", "stop", SERVICE)).code, 0);
+    const stopping = await waitForService(windows, SERVICE, "STOPPED");
+    assert.equal(stopping[0]?.state, "STOP_PENDING");
+    assert.ok((stopping.at(-2)?.checkpoint ?? 0) >= 2, "a sign of life each second");
+    assert.equal(last(stopping).win32ExitCode, 0);
 
-  const notes = readFileSync(join(windows.driveC, "notes.txt"), "utf8").trim().split("\n");
-  assert.deepEqual(notes, ["begun", "listening", "native code prompt", "stopping", "ended"]);
-});
+    const notes = readFileSync(join(windows.driveC, "notes.txt"), "utf8").trim().split("\n");
+    assert.deepEqual(notes, ["begun", "listening", "native code prompt", "stopping", "ended"]);
+  },
+);
 
 testNeeding(
   [...NEEDS, fullSize()],
