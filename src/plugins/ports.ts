@@ -7,6 +7,8 @@ import type { PortGate } from "./port_gate.ts";
 
 /** Connections that wait to be accepted, contract 4.2. */
 export const BACKLOG = 64;
+/** Of them, those of one peer: it must not keep the others from being accepted. */
+export const BACKLOG_PER_PEER = BACKLOG / 2;
 /** First port of those given out on demand, contract 4.2. */
 export const EPHEMERAL_FROM = 49_152;
 /** Streams of one port, in and out each, per connection; reliability section 2. */
@@ -31,6 +33,8 @@ export interface PortsComponents {
 
 interface Bound {
   readonly queue: BoundedQueue<Connection>;
+  /** How many of each peer wait. */
+  readonly waiting: Map<string, number>;
   readonly registered: Promise<() => Promise<void>>;
 }
 
@@ -67,19 +71,24 @@ export class Ports implements PortAllocator {
     const port = wanted === 0 ? this.#freePort() : wanted;
     if (this.#bound.has(port)) throw new PortInUseError(port);
     const queue = new BoundedQueue<Connection>(BACKLOG);
+    const waiting = new Map<string, number>();
     const registered = this.#inTurn(() =>
       this.#components.streams.handle(
         portProtocol(port),
-        (stream) => this.#receive(port, queue, stream),
+        (stream) => this.#receive(port, bound, stream),
         { maxStreams: MAX_STREAMS_PER_PORT },
       )
     );
-    const bound: Bound = { queue, registered };
+    const bound: Bound = { queue, waiting, registered };
     this.#bound.set(port, bound);
-    const waiting = queue[Symbol.asyncIterator]();
+    const accepted = queue[Symbol.asyncIterator]();
     return {
       port: () => port,
-      accept: async () => (await waiting.next()).value ?? null,
+      accept: async () => {
+        const { value } = await accepted.next();
+        if (value) count(waiting, value.info().remotePeer, -1);
+        return value ?? null;
+      },
       close: () => {
         if (this.#bound.get(port) === bound) this.unbind(port);
       },
@@ -124,7 +133,7 @@ export class Ports implements PortAllocator {
     return this.#wrap(stream, this.#freePort(), port);
   }
 
-  async #receive(port: number, queue: BoundedQueue<Connection>, stream: PeerStream): Promise<void> {
+  async #receive(port: number, bound: Bound, stream: PeerStream): Promise<void> {
     const { gate } = this.#components;
     const { peerId } = stream;
     const isAllowed = await gate.opened() &&
@@ -134,10 +143,13 @@ export class Ports implements PortAllocator {
       log.debug("A peer was denied a port", { peerId, port });
       return stream.abort("The port is not open to this peer");
     }
-    if (queue.length >= BACKLOG || this.#bound.get(port)?.queue !== queue) {
+    const { queue, waiting } = bound;
+    const isFull = queue.length >= BACKLOG || (waiting.get(peerId) ?? 0) >= BACKLOG_PER_PEER;
+    if (isFull || this.#bound.get(port) !== bound) {
       this.refused++;
       return stream.abort("The port is busy");
     }
+    count(waiting, peerId, 1);
     queue.push(this.#wrap(stream, port, 0));
   }
 
@@ -175,4 +187,10 @@ function checkPort(port: number): void {
 
 function addressOf(peerId: string): string {
   return formatAddress({ network: 0, node: nodeNumber(peerId) });
+}
+
+function count(waiting: Map<string, number>, peerId: string, change: number): void {
+  const now = (waiting.get(peerId) ?? 0) + change;
+  if (now > 0) waiting.set(peerId, now);
+  else waiting.delete(peerId);
 }
