@@ -3,13 +3,11 @@ import type { ConnectionGater } from "@libp2p/interface";
 import type { Libp2pInit } from "libp2p";
 import type { GuardedTcpInit } from "./tcp_transport.ts";
 
-/** Most bytes of one of many streams that may wait for a slow program. */
-export const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /**
- * The library's own widest window, in bytes (yamux's `MAX_STREAM_WINDOW`). It lets only a quarter of
- * that wait for a slow reader, and would end the stream of one that falls further behind.
+ * Widest window of a stream, and so the most bytes of one that wait for a slow reader. libp2p's own
+ * window of 16 MiB is wider than what it lets wait (4 MiB): it would end who falls behind.
  */
-const LIBRARY_WINDOW_BYTES = 16 * 1024 * 1024;
+export const MAX_WINDOW_BYTES = 8 * 1024 * 1024;
 
 /** Parts of libp2p besides the ones every daemon has. */
 export interface SwarmExtras {
@@ -30,10 +28,11 @@ export interface SwarmExtras {
 
 /** How many streams a connection carries; the library's own measure when absent. */
 export function muxerInit(maxStreams: number | undefined): YamuxMuxerInit {
-  if (maxStreams === undefined) {
-    return { streamOptions: { maxReadBufferLength: LIBRARY_WINDOW_BYTES } };
-  }
-  const streamOptions = { maxStreamWindowSize: MAX_WINDOW_BYTES };
+  const streamOptions = {
+    maxStreamWindowSize: MAX_WINDOW_BYTES,
+    maxReadBufferLength: MAX_WINDOW_BYTES,
+  };
+  if (maxStreams === undefined) return { streamOptions };
   return { maxInboundStreams: maxStreams, maxOutboundStreams: maxStreams, streamOptions };
 }
 

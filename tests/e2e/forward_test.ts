@@ -129,8 +129,7 @@ Deno.test("forward holds back who sends to a program that does not read", async 
     using deaf = new TcpProgram(() => new Promise(() => undefined));
     const connection = await dial(await forward(server, client, deaf.address, "deaf"));
     const taken = await sendUntilStuck(connection, 64 * 2 ** 20);
-    // A window of 16 MiB, and the system's buffers at three sockets.
-    assert.ok(taken < 40 * 2 ** 20, `${taken} bytes went somewhere`);
+    assert.ok(taken < 24 * 2 ** 20, `${taken} bytes went somewhere`); // mostly the system's buffers
     connection.close();
   });
 });
