@@ -1,6 +1,5 @@
 import type { Buffer } from "node:buffer";
-import { connect, type Socket } from "node:net";
-import { LineReader } from "../core/mod.ts";
+import { connectLocal, LineReader, type LocalSocket } from "../core/mod.ts";
 import type { Endpoint } from "./address.ts";
 
 /** Longest answer that is taken; answers with long lists are larger than any request. */
@@ -16,14 +15,14 @@ export interface LineHandlers {
 
 /** One connection to the daemon: a line of JSON each way at a time. */
 export class LineChannel {
-  readonly #socket: Socket;
+  readonly #socket: LocalSocket;
   readonly #reader = new LineReader(MAX_ANSWER_BYTES);
   #handlers: LineHandlers | undefined;
   #cause: unknown;
   #isPaused = false;
 
   /** @param socket Connected. */
-  constructor(socket: Socket) {
+  constructor(socket: LocalSocket) {
     this.#socket = socket;
     socket.on("data", (chunk: Buffer) => {
       this.#reader.push(chunk);
@@ -32,6 +31,7 @@ export class LineChannel {
     socket.on("end", () => {
       this.#reader.end();
       this.#drain();
+      socket.end();
     });
     socket.on("error", (cause) => this.#cause = cause);
     socket.on("close", () => this.#handlers?.onEnd(this.#cause));
@@ -104,25 +104,7 @@ export class LineChannel {
  * @throws The system's error, or the signal's reason.
  */
 export async function openChannel(endpoint: Endpoint, signal: AbortSignal): Promise<LineChannel> {
-  signal.throwIfAborted();
-  const socket = "path" in endpoint ? connect(endpoint.path) : connect(endpoint);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const giveUp = () => reject(signal.reason);
-  signal.addEventListener("abort", giveUp, { once: true });
-  socket.once("connect", resolve);
-  socket.once("error", reject);
-  try {
-    await promise;
-  } catch (failure) {
-    socket.on("error", () => undefined);
-    socket.destroy();
-    throw failure;
-  } finally {
-    signal.removeEventListener("abort", giveUp);
-    socket.removeListener("connect", resolve);
-    socket.removeListener("error", reject);
-  }
-  const channel = new LineChannel(socket);
+  const channel = new LineChannel(await connectLocal(endpoint, { signal }));
   if ("token" in endpoint) channel.write(JSON.stringify({ Auth: endpoint.token }));
   return channel;
 }

@@ -68,5 +68,13 @@ export {
 export { Recent, REPLAY_ITEMS, REPLAY_MS } from "./recent.ts";
 export { Daemon, type DaemonInit, type Service } from "./service.ts";
 export { type BackoffInit, backoffMs, pause, withDeadline } from "./time.ts";
+export {
+  connectLocal,
+  isLive,
+  listenLocal,
+  type LocalAddress,
+  type LocalServer,
+  type LocalSocket,
+} from "./local_socket.ts";
 export { releaseWhenClosed } from "./sockets.ts";
 export { WarmUp } from "./warm_up.ts";

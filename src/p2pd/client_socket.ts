@@ -1,6 +1,5 @@
 import type { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
-import { DaemonError, guard } from "../core/mod.ts";
+import { DaemonError, guard, type LocalSocket } from "../core/mod.ts";
 import { FrameReader } from "./wire/frames.ts";
 
 /** Bytes that may wait before the socket is read no further: a long message and a piece more. */
@@ -11,7 +10,7 @@ const READ_AHEAD_BYTES = 256 * 1024;
  * that sends faster than it is answered fills its own socket; writing waits for the client.
  */
 export class ClientSocket {
-  readonly #socket: Socket;
+  readonly #socket: LocalSocket;
   readonly #closed = new AbortController();
   #reader: FrameReader;
   #hasEnded = false;
@@ -19,7 +18,7 @@ export class ClientSocket {
   #isWanting = false;
   #wake: (() => void) | undefined;
 
-  constructor(socket: Socket, maxBytes?: number) {
+  constructor(socket: LocalSocket, maxBytes?: number) {
     this.#socket = socket;
     this.#reader = new FrameReader(maxBytes);
     socket.setNoDelay?.(true);
@@ -87,7 +86,7 @@ export class ClientSocket {
   }
 
   /** Gives the socket away, paused, with what was read of it and not used. */
-  release(): { socket: Socket; rest: Uint8Array; hasEnded: boolean } {
+  release(): { socket: LocalSocket; rest: Uint8Array; hasEnded: boolean } {
     this.#isReleased = true;
     this.#socket.pause();
     this.#socket.removeListener("data", this.#onData);
@@ -96,7 +95,7 @@ export class ClientSocket {
   }
 
   /** Gives the socket away as if nothing had been read of it but the messages. */
-  takeOver(): Socket {
+  takeOver(): LocalSocket {
     const { socket, rest } = this.release();
     if (rest.byteLength > 0) socket.unshift(rest);
     // Its new owner may take it for one that was never read, which flows to the first listener.

@@ -1,15 +1,17 @@
 import { chmod, lstat, unlink } from "node:fs/promises";
-import { connect, createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import {
   DaemonError,
   guard,
+  isLive,
+  listenLocal,
+  type LocalAddress,
+  type LocalServer,
+  type LocalSocket,
   logger,
   messageOf,
-  releaseWhenClosed,
   type Service,
   systemCode,
-  withDeadline,
 } from "../core/mod.ts";
 import { ClientSocket } from "./client_socket.ts";
 import { type P2pdParts, serveClient } from "./connection.ts";
@@ -23,8 +25,6 @@ import {
 export const P2PD_CONNECTIONS = 4_096;
 /** A client between two requests may be silent for so long. */
 const IDLE_MS = 600_000;
-/** Longest wait for a socket that may be live. */
-const PROBE_TIMEOUT_MS = 2_000;
 
 /** The places of connections; the control plane's rules. */
 export interface Places {
@@ -64,8 +64,8 @@ export class P2pdServer implements Service {
   readonly #components: P2pdServerComponents;
   readonly #address: ControlAddress;
   readonly #places: Places;
-  readonly #sockets = new Set<Socket>();
-  #server: Server | undefined;
+  readonly #sockets = new Set<LocalSocket>();
+  #server: LocalServer | undefined;
 
   /** @throws {DaemonError} `invalid_argument` if the address is none. */
   constructor(components: P2pdServerComponents, init: P2pdServerInit) {
@@ -85,21 +85,16 @@ export class P2pdServer implements Service {
 
   /** Where it listens, as a multiaddr, with the real port; empty when it does not. */
   address(): string {
-    const bound = this.#server?.address();
-    if (!bound) return "";
-    if ("path" in this.#address || typeof bound === "string") {
-      return controlAddressText(this.#address);
-    }
-    return controlAddressText({ ...this.#address, port: bound.port });
+    const [endpoint] = this.endpoints();
+    if (!endpoint) return "";
+    return controlAddressText({ ...this.#address, ...endpoint });
   }
 
   /** The same for whoever checks that it listens. */
-  endpoints(): readonly ({ path: string } | { host: string; port: number })[] {
-    const bound = this.#server?.address();
-    if (!bound) return [];
+  endpoints(): readonly LocalAddress[] {
+    if (!this.#server) return [];
     if ("path" in this.#address) return [this.#address];
-    const { host } = this.#address;
-    return typeof bound === "string" ? [] : [{ host, port: bound.port }];
+    return [{ host: this.#address.host, port: this.#server.port }];
   }
 
   /**
@@ -127,8 +122,7 @@ export class P2pdServer implements Service {
     const server = this.#server;
     this.#server = undefined;
     if (!server) return;
-    const { promise: closed, resolve } = Promise.withResolvers<void>();
-    server.close(() => resolve());
+    const closed = server.close();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
     if ("path" in this.#address) await unlink(this.#address.path).catch(() => undefined);
@@ -136,27 +130,15 @@ export class P2pdServer implements Service {
 
   // Under this mask the socket is for this user alone from its first moment.
   async #listen(): Promise<void> {
-    const server = createServer(
-      { allowHalfOpen: true },
-      (socket) => guard("accept a p2pd client", () => this.#accept(socket)),
-    );
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject);
     const mask = process.umask(0o077);
     try {
-      if ("path" in this.#address) server.listen(this.#address.path, () => resolve());
-      else server.listen(this.#address.port, this.#address.host, () => resolve());
-      await promise;
+      this.#server = await listenLocal(this.#address, (socket) => this.#accept(socket));
     } finally {
       process.umask(mask);
     }
-    server.removeListener("error", reject);
-    server.on("error", (error) => log.error("Listener failed", { error }));
-    this.#server = server;
   }
 
-  #accept(socket: Socket): void {
-    releaseWhenClosed(socket);
+  #accept(socket: LocalSocket): void {
     const place = this.#places.take(() => socket.destroy());
     if (!place) {
       socket.on("error", () => undefined);
@@ -190,24 +172,11 @@ async function clearSocket(path: string): Promise<void> {
       `Cannot listen on ${path}: a file that is no socket is there; move it away`,
     );
   }
-  if (await isLive(path)) {
+  if (await isLive(path).catch(() => true)) {
     throw new DaemonError(
       "already_exists",
       `Cannot listen on ${path}: a program answers there; stop it or give another path`,
     );
   }
   await unlink(path).catch(() => undefined);
-}
-
-// Only a refusal proves that nobody listens; a program too busy to accept is alive.
-async function isLive(path: string): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect(path);
-  socket.once("connect", () => resolve(true));
-  socket.once("error", (error) => resolve(systemCode(error) !== "ECONNREFUSED"));
-  try {
-    return await withDeadline(promise, PROBE_TIMEOUT_MS, "reach the socket").catch(() => true);
-  } finally {
-    socket.destroy();
-  }
 }

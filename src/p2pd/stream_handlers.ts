@@ -1,6 +1,5 @@
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
-import { connect, type Socket } from "node:net";
-import { DaemonError, guard, logger, withDeadline } from "../core/mod.ts";
+import { connectLocal, DaemonError, guard, type LocalSocket, logger } from "../core/mod.ts";
 import { refusal } from "./answer.ts";
 import { remoteOf } from "./peer_ids.ts";
 import { pipeStream, type StreamWriting } from "./stream_pipe.ts";
@@ -114,7 +113,7 @@ export class StreamHandlers {
     const target = registration?.targets.shift();
     if (!registration || !target) return stream.abort(gone(protocol));
     registration.targets.push(target); // in turn
-    let socket: Socket;
+    let socket: LocalSocket;
     try {
       socket = await dial(target.address);
     } catch (error) {
@@ -151,20 +150,10 @@ export class StreamHandlers {
 }
 
 /** Connects to a local program; the socket is paused. */
-async function dial(address: Uint8Array): Promise<Socket> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const where = decodeControlAddress(address);
-  const socket = "path" in where
-    ? connect({ path: where.path, allowHalfOpen: true })
-    : connect({ host: where.host, port: where.port, allowHalfOpen: true });
-  socket.on("error", reject);
-  socket.once("connect", () => resolve());
-  try {
-    await withDeadline(promise, DIAL_TIMEOUT_MS, "reach the program");
-  } catch (failure) {
-    socket.destroy();
-    throw failure;
-  }
+async function dial(address: Uint8Array): Promise<LocalSocket> {
+  const limits = { timeoutMs: DIAL_TIMEOUT_MS };
+  const socket = await connectLocal(decodeControlAddress(address), limits);
+  socket.on("error", () => undefined); // "close" follows
   socket.setNoDelay?.(true);
   socket.pause();
   return socket;

@@ -1,7 +1,6 @@
 import type { Stream, StreamMessageEvent } from "@libp2p/interface";
 import type { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
-import { DaemonError, guard, logger } from "../core/mod.ts";
+import { DaemonError, guard, type LocalSocket, logger } from "../core/mod.ts";
 
 /** Bytes of a stream that may wait for the local program; past that the stream is not read. */
 const MAX_WAITING_BYTES = 256 * 1024;
@@ -21,7 +20,7 @@ export interface StreamWriting {
 /** What {@link pipeStream} works on. */
 export interface PipeInit {
   stream: Stream;
-  socket: Socket;
+  socket: LocalSocket;
   /** What was read of the socket before. */
   rest: Uint8Array;
   /** Whether the socket's client has ended its side already. */

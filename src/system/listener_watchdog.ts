@@ -1,19 +1,25 @@
-import { connect } from "node:net";
-import { type Clock, guard, type Health, logger, type Service, type Timer } from "../core/mod.ts";
+import {
+  type Clock,
+  connectLocal,
+  guard,
+  type Health,
+  type LocalAddress,
+  logger,
+  type Service,
+  type Timer,
+} from "../core/mod.ts";
 
 /** A listener of our own that must answer. */
 export interface WatchedListener {
   /** Name in log lines and {@link Health}. */
   readonly component: string;
   /** Where it listens now. */
-  addresses(): readonly Endpoint[];
+  addresses(): readonly LocalAddress[];
   /** First bytes of its protocol: it answers these, or hangs up. */
   readonly greeting: string;
   /** Listens anew at the same addresses, where that can be done. */
   reopen?(): Promise<void>;
 }
-
-type Endpoint = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** What {@link ListenerWatchdog} uses. */
 export interface ListenerWatchdogComponents {
@@ -115,26 +121,21 @@ export class ListenerWatchdog implements Service {
 }
 
 /** Whether somebody takes the connection: an answer of any kind tells, a hang-up too. */
-function answers(
-  endpoint: Endpoint,
+async function answers(
+  endpoint: LocalAddress,
   greeting: string,
   { answerTimeoutMs }: { answerTimeoutMs: number },
 ): Promise<boolean> {
+  const limits = { timeoutMs: answerTimeoutMs };
+  const socket = await connectLocal(endpoint, limits).catch(() => undefined);
+  if (!socket) return false;
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect(endpoint);
-  let isConnected = false;
-  const end = (isAnswered: boolean) => {
-    clearTimeout(timer);
-    socket.destroy();
-    resolve(isAnswered);
-  };
-  const timer = setTimeout(() => end(false), answerTimeoutMs);
-  socket.once("connect", () => {
-    isConnected = true;
-    socket.write(greeting, "latin1");
-  });
-  socket.once("data", () => end(true));
+  const timer = setTimeout(() => resolve(false), answerTimeoutMs);
+  for (const event of ["data", "end", "close"]) socket.once(event, () => resolve(true));
   socket.on("error", () => undefined); // "close" follows and tells the outcome
-  socket.once("close", () => end(isConnected));
-  return promise;
+  socket.write(greeting, "latin1");
+  const isAnswered = await promise;
+  clearTimeout(timer);
+  socket.destroy();
+  return isAnswered;
 }

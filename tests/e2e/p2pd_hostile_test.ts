@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import process from "node:process";
+import type { Duplex } from "node:stream";
 import { Request, Response } from "../../src/p2pd/wire/messages.ts";
 import { isPrepared } from "../support/foreign_peers.ts";
 import { GO_P2PD } from "../support/go_p2pd.ts";
@@ -134,13 +135,10 @@ Deno.test("p2pd answers others while one client trickles and one floods a slow s
   await using b = await P2pd.start("almenad");
   await a.join(b);
   const trickle = await Deno.connect({ transport: "unix", path: a.listen.slice("/unix".length) });
-  const { promise: held, resolve: taken } = Promise.withResolvers<void>();
-  await b.client.registerStreamHandler(["/never-read"], ({ socket }) => {
-    socket.pause();
-    taken();
-  });
+  const { promise: held, resolve: take } = Promise.withResolvers<Duplex>();
+  await b.client.registerStreamHandler(["/never-read"], ({ socket }) => take(socket));
   const { socket } = await a.client.streamOpen(b.peerId, ["/never-read"]);
-  await held;
+  const unread = await held;
   const chunk = new Uint8Array(1 << 20);
   let isFull = false;
   for (let at = 0; at < 64 && !isFull; at++) {
@@ -160,5 +158,6 @@ Deno.test("p2pd answers others while one client trickles and one floods a slow s
     assert.ok(residentMiB < 320, `${residentMiB} MiB`);
   }
   socket.destroy();
+  unread.destroy();
   trickle.close();
 });

@@ -1,6 +1,6 @@
 /** p2pds behind routers that masquerade, on an internet of namespaces: relay, then a direct connection. */
 import assert from "node:assert/strict";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import process from "node:process";
 import { isPrepared, peerNeed } from "../support/foreign_peers.ts";
 import { GO_P2PD } from "../support/go_p2pd.ts";
@@ -59,7 +59,7 @@ async function addressesOf(from: P2pd, to: P2pd): Promise<string[]> {
 }
 
 /** Writes and waits for the same to come back. */
-async function echoed(socket: Socket, text: string): Promise<void> {
+async function echoed(socket: Duplex, text: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let seen = "";
   const onData = (chunk: Uint8Array) => {
@@ -111,6 +111,7 @@ for (const relayKind of isFull ? ["almenad", "go"] as const : ["almenad"] as con
     assert.ok(where.startsWith(`/ip4/${internet.publicAddress("alice")}/`), where);
     await relay.stop("SIGKILL");
     await echoed(late.socket, "without the relay");
+    late.socket.destroy();
   });
 }
 
@@ -151,6 +152,7 @@ testNeeding(
       await echoed(socket, `still here ${performance.now()}`);
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
+    socket.destroy();
     assert.deepEqual(await addressesOf(alice, bob), [circuit(relay)]);
   },
 );

@@ -1,7 +1,7 @@
 /** Relays that are killed and come back, and what a relay gives away. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { P2pd } from "../support/p2pd_process.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -39,15 +39,16 @@ async function placeAt(p2pd: P2pd, relay: P2pd): Promise<void> {
   }, PLACE_MS);
 }
 
-async function openThrough(caller: P2pd, relay: P2pd, target: P2pd): Promise<Socket> {
+async function openThrough(caller: P2pd, relay: P2pd, target: P2pd): Promise<Duplex> {
   await caller.client.connect(target.peerId, [`${addressOf(relay)}/p2p-circuit`], 10);
   const { socket } = await caller.client.streamOpen(target.peerId, [PROTOCOL], 10);
   socket.on("error", () => undefined);
+  socket.on("end", () => socket.destroy());
   return socket;
 }
 
 /** Sends a piece when the one before has come back, until it ends. */
-function bounce(socket: Socket, bytes = Infinity): { received(): number; ended: Promise<void> } {
+function bounce(socket: Duplex, bytes = Infinity): { received(): number; ended: Promise<void> } {
   const piece = new Uint8Array(16_384);
   let received = 0;
   socket.on("data", (data: Uint8Array) => {
@@ -98,8 +99,10 @@ Deno.test("p2pd relay: killed in mid-stream, another takes its place, and it aga
   await using back = await relayWith([`-id=${key}`], first.info.addrs[0]);
   assert.equal(back.peerId, first.peerId);
   await placeAt(target, back);
-  const last = bounce(await openThrough(caller, back, target), 1 << 16);
-  await waitFor("bytes once it is back", () => Promise.resolve(last.received() >= 1 << 16));
+  const last = await openThrough(caller, back, target);
+  const echoed = bounce(last, 1 << 16);
+  await waitFor("bytes once it is back", () => Promise.resolve(echoed.received() >= 1 << 16));
+  last.destroy();
 });
 
 Deno.test("p2pd relay: places, circuits, bytes and time are bounded as its flags say", async () => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash, randomBytes } from "node:crypto";
-import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { CID } from "multiformats/cid";
 import { sha256 } from "multiformats/hashes/sha2";
 import { Request, Response } from "../../src/p2pd/wire/messages.ts";
@@ -23,7 +23,7 @@ async function both(flags: readonly string[], use: (ours: P2pd, go: P2pd) => Pro
   await use(ours, go);
 }
 
-function collect(socket: Socket): Promise<Buffer> {
+function collect(socket: Duplex): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -154,7 +154,7 @@ Deno.test("p2pd shares balanced handlers in turn and drops those that do not ans
   await a.join(b);
   const other = new (b.client.constructor as new (listen: string) => typeof b.client)(b.listen);
   for (const [client, name] of [[b.client, "one"], [other, "two"]] as const) {
-    const take = ({ socket }: { socket: Socket }) => void socket.end(name);
+    const take = ({ socket }: { socket: Duplex }) => void socket.resume().end(name);
     await client.registerStreamHandler(["/shared"], take, { balanced: true });
   }
   const seen: string[] = [];
@@ -176,6 +176,7 @@ Deno.test("p2pd shares balanced handlers in turn and drops those that do not ans
   for (let at = 0; at < 3; at++) {
     const { socket } = await a.client.streamOpen(b.peerId, ["/gone"]);
     await collect(socket).catch(() => undefined);
+    socket.destroy();
   }
   await waitFor(
     "the handler to be dropped",

@@ -1,7 +1,6 @@
 /** Calls of tests at a daemon's control socket; a Unix socket is reached from every namespace. */
-import { connect } from "node:net";
 import { join } from "node:path";
-import { DaemonError } from "../../src/core/mod.ts";
+import { connectLocal, DaemonError } from "../../src/core/mod.ts";
 
 /** Calls an operation and gives its answer. @throws {DaemonError} with the error as it came. */
 export async function callControl(
@@ -11,7 +10,7 @@ export async function callControl(
 ): Promise<Record<string, unknown>> {
   const kind = method.startsWith("query:") ? "Query" : "Action";
   const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const socket = connect(join(dataDir, "daemon", "daemon.sock"));
+  const socket = await connectLocal({ path: join(dataDir, "daemon", "daemon.sock") });
   let text = "";
   socket.setEncoding("utf8").on("data", (chunk) => text += chunk).on("end", () => resolve(text));
   socket.on("error", reject);

@@ -1,7 +1,6 @@
 /** A client of the control socket that knows nothing but lines of JSON, as `nc -U` does. */
 import { Buffer } from "node:buffer";
-import { connect, type Socket } from "node:net";
-import { DaemonError } from "../../src/core/mod.ts";
+import { connectLocal, DaemonError, type LocalSocket } from "../../src/core/mod.ts";
 
 /** Where a control socket is: its path, or a port of loopback. */
 export type ControlAddress = string | number;
@@ -10,13 +9,13 @@ export type ControlAddress = string | number;
 export class ControlClient implements Disposable {
   /** Lines that arrived and were not asked for yet. */
   readonly lines: string[] = [];
-  readonly #socket: Socket;
+  readonly #socket: LocalSocket;
   readonly #closed = Promise.withResolvers<void>();
   #rest: Buffer[] = [];
   #isClosed = false;
   #wake: (() => void) | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: LocalSocket) {
     this.#socket = socket;
     socket.on("error", () => undefined);
     socket.on("data", (chunk: Buffer) => this.#take(chunk));
@@ -30,14 +29,10 @@ export class ControlClient implements Disposable {
 
   /** Connects. @throws What the system reports. */
   static async connect(address: ControlAddress): Promise<ControlClient> {
-    const socket = typeof address === "number"
-      ? connect({ port: address, host: "127.0.0.1", allowHalfOpen: true })
-      : connect({ path: address, allowHalfOpen: true });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    socket.once("connect", () => resolve());
-    socket.once("error", reject);
-    await promise;
-    return new ControlClient(socket);
+    const where = typeof address === "number"
+      ? { port: address, host: "127.0.0.1" }
+      : { path: address };
+    return new ControlClient(await connectLocal(where));
   }
 
   /** Resolves when the connection is gone. */

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Socket } from "node:net";
-import { guard, type Line, logger } from "../../core/mod.ts";
+import { guard, type Line, type LocalSocket, logger } from "../../core/mod.ts";
 import { type Answers, stopping } from "./answers.ts";
 import { LineSocket } from "./line_socket.ts";
 import {
@@ -18,7 +17,7 @@ import { errorAnswer, RequestError, toErrorAnswer } from "./status.ts";
 
 /** What {@link ControlConnection} uses. */
 export interface ConnectionComponents {
-  socket: Socket;
+  socket: LocalSocket;
   answers: Pick<Answers<never>, "answer" | "open">;
   isStopping(): boolean;
   /** Stops the daemon in order. */

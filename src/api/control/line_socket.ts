@@ -1,10 +1,10 @@
 import type { Buffer } from "node:buffer";
-import type { Socket } from "node:net";
 import {
   DaemonError,
   guard,
   type Line,
   LineReader,
+  type LocalSocket,
   MAX_LINE_BYTES,
   pause,
   withDeadline,
@@ -24,7 +24,7 @@ const LINGER_MS = 1_000;
  * enough of them wait; writes whole lines, and waits while the other side does not read.
  */
 export class LineSocket {
-  readonly #socket: Socket;
+  readonly #socket: LocalSocket;
   readonly #reader = new LineReader(MAX_LINE_BYTES);
   readonly #queue: Line[] = [];
   #queuedBytes = 0;
@@ -38,7 +38,7 @@ export class LineSocket {
   /** Told when further lines arrived. */
   onArrival: (() => void) | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: LocalSocket) {
     this.#socket = socket;
     socket.setNoDelay?.(true);
     socket.on("error", () => undefined); // "close" follows

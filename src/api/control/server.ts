@@ -1,6 +1,5 @@
 import { Buffer } from "node:buffer";
 import { chmod } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
 import process from "node:process";
 import {
   type Clock,
@@ -8,7 +7,10 @@ import {
   type ControlPlace,
   guard,
   type Health,
-  logger,
+  listenLocal,
+  type LocalAddress,
+  type LocalServer,
+  type LocalSocket,
   type OperationRegistry,
   type Random,
   type Service,
@@ -61,8 +63,6 @@ export interface ControlCounts {
   readonly refused: number;
 }
 
-const log = logger("api");
-
 /** The control socket: newline-delimited JSON for the programs of this user, contract 2. */
 export class ControlServer<Components> implements Service {
   readonly name = "control";
@@ -70,10 +70,9 @@ export class ControlServer<Components> implements Service {
   readonly #init: Required<ControlServerInit>;
   readonly #answers: Answers<Components>;
   readonly #connections = new Map<ControlConnection, Promise<void>>();
-  #server: Server | undefined;
+  #server: LocalServer | undefined;
   #sweep: Timer | undefined;
   #token: string | undefined;
-  #port = 0;
   #refused = 0;
   #isStopping = false;
 
@@ -96,9 +95,9 @@ export class ControlServer<Components> implements Service {
   }
 
   /** Where it listens now, for whoever checks that it does. */
-  endpoints(): readonly ({ path: string } | { host: string; port: number })[] {
+  endpoints(): readonly LocalAddress[] {
     if (!this.#server) return [];
-    if (this.#init.usesTcp) return [{ host: "127.0.0.1", port: this.#port }];
+    if (this.#init.usesTcp) return [{ host: "127.0.0.1", port: this.#server.port }];
     return [{ path: this.#init.place.socket }];
   }
 
@@ -119,8 +118,8 @@ export class ControlServer<Components> implements Service {
     if (usesTcp) this.#token = Buffer.from(this.#components.random.bytes(32)).toString("hex");
     await clearPlace(place, { ownsFolder });
     try {
-      await this.#listen();
-      if (this.#token) await writePortFile(place, { port: this.#port, token: this.#token });
+      const port = await this.#listen();
+      if (this.#token) await writePortFile(place, { port, token: this.#token });
       else {
         await chmod(place.socket, 0o600);
         await writePathFile(place);
@@ -143,8 +142,7 @@ export class ControlServer<Components> implements Service {
     this.#isStopping = true;
     this.#sweep?.cancel();
     if (!server) return;
-    const { promise: closed, resolve } = Promise.withResolvers<void>();
-    server.close(() => resolve());
+    const closed = server.close();
     for (const connection of this.#connections.keys()) connection.stop();
     const served = Promise.all(this.#connections.values());
     await withDeadline(served, DRAIN_MS, "answer every request").catch(() => undefined);
@@ -154,29 +152,19 @@ export class ControlServer<Components> implements Service {
   }
 
   // Everything made under this mask is for this user alone, so the socket is from its first moment.
-  async #listen(): Promise<void> {
-    const server = createServer(
-      { allowHalfOpen: true },
-      (socket) => guard("accept a control connection", () => this.#accept(socket)),
-    );
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject);
+  async #listen(): Promise<number> {
+    const { place, usesTcp } = this.#init;
+    const address = usesTcp ? { host: "127.0.0.1", port: 0 } : { path: place.socket };
     const mask = process.umask(0o077);
     try {
-      if (this.#init.usesTcp) server.listen(0, "127.0.0.1", () => resolve());
-      else server.listen(this.#init.place.socket, () => resolve());
-      await promise;
+      this.#server = await listenLocal(address, (socket) => this.#accept(socket));
     } finally {
       process.umask(mask);
     }
-    server.removeListener("error", reject);
-    server.on("error", (error) => log.error("Control listener failed", { error }));
-    this.#server = server;
-    const address = server.address();
-    this.#port = typeof address === "object" && address ? address.port : 0;
+    return this.#server.port;
   }
 
-  #accept(socket: Socket): void {
+  #accept(socket: LocalSocket): void {
     if (this.#connections.size >= this.#init.maxConnections && !this.#makeRoom()) {
       this.#refused++;
       socket.on("error", () => undefined);

@@ -1,19 +1,15 @@
 /** The files through which clients find the control socket, contract 2.2. */
 import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
-import { connect } from "node:net";
 import { dirname } from "node:path";
 import process from "node:process";
 import {
   type ControlPlace,
   DaemonError,
+  isLive,
   messageOf,
   systemCode,
-  withDeadline,
   writeDurably,
 } from "../../core/mod.ts";
-
-/** Longest wait for a socket that may be live. */
-const PROBE_TIMEOUT_MS = 2_000;
 
 /**
  * Makes the folder and removes what a dead daemon left. The caller owns the data folder.
@@ -86,25 +82,6 @@ async function clearSocket(path: string): Promise<void> {
     );
   }
   await unlink(path);
-}
-
-// Only a refusal proves that nobody listens; a daemon too busy to accept is alive.
-async function isLive(path: string): Promise<boolean> {
-  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-  const socket = connect(path);
-  socket.once("connect", () => resolve(true));
-  socket.once(
-    "error",
-    (error) => systemCode(error) === "ECONNREFUSED" ? resolve(false) : reject(error),
-  );
-  try {
-    return await withDeadline(promise, PROBE_TIMEOUT_MS, "reach the socket").catch((failure) => {
-      if (failure instanceof DaemonError) return true;
-      throw failure;
-    });
-  } finally {
-    socket.destroy();
-  }
 }
 
 function ignoreMissing(failure: unknown): undefined {

@@ -2,7 +2,7 @@ import type { PeerId } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import type { CID } from "multiformats/cid";
-import type { Socket } from "node:net";
+import type { LocalSocket } from "../../core/mod.ts";
 import { peerIdOf } from "../peer_ids.ts";
 import {
   CONN_MANAGER,
@@ -33,7 +33,7 @@ export interface P2PStream {
   readonly peerId: string;
   readonly addr: string;
   readonly protocol: string;
-  readonly socket: Socket;
+  readonly socket: LocalSocket;
 }
 
 /** A value that was found. */
@@ -281,7 +281,7 @@ function toPeer({ id, addrs = [] }: PeerInfoFields): P2PPeer {
   };
 }
 
-function toStream({ peer, addr, proto }: StreamInfoFields, socket: Socket): P2PStream {
+function toStream({ peer, addr, proto }: StreamInfoFields, socket: LocalSocket): P2PStream {
   return {
     peerId: peerIdOf(peer).toString(),
     addr: multiaddr(addr).toString(),

@@ -1,6 +1,11 @@
 /** One request, one connection: how a program speaks to its p2pd. */
-import { connect, type Socket } from "node:net";
-import { DaemonError, messageOf, withDeadline } from "../../core/mod.ts";
+import {
+  connectLocal,
+  DaemonError,
+  type LocalSocket,
+  messageOf,
+  withDeadline,
+} from "../../core/mod.ts";
 import { ClientSocket } from "../client_socket.ts";
 import { parseControlAddress } from "../wire/control_address.ts";
 import {
@@ -21,19 +26,11 @@ const GRACE_MS = 5_000;
 const DEFAULT_TIMEOUT_S = 60;
 
 /** Connects to a control address. @throws {ConnectionError} */
-export async function dialControl(address: string): Promise<Socket> {
+export async function dialControl(address: string): Promise<LocalSocket> {
   const where = parseControlAddress(address);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = "path" in where
-    ? connect({ path: where.path, allowHalfOpen: true })
-    : connect({ host: where.host, port: where.port, allowHalfOpen: true });
-  socket.on("error", reject);
-  socket.once("connect", () => resolve());
   try {
-    await withDeadline(promise, CONNECT_MS, "connect");
-    return socket;
+    return await connectLocal(where, { timeoutMs: CONNECT_MS });
   } catch (cause) {
-    socket.destroy();
     throw new ConnectionError(`Cannot reach the p2pd at ${address}: ${messageOf(cause)}`, {
       cause,
     });

@@ -1,47 +1,45 @@
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { guard } from "../../core/mod.ts";
+import { guard, listenLocal, type LocalServer, type LocalSocket } from "../../core/mod.ts";
 import { ClientSocket } from "../client_socket.ts";
 import { encodeControlAddress } from "../wire/control_address.ts";
 import { StreamInfo, type StreamInfoFields } from "../wire/messages.ts";
-import { IoError } from "./errors.ts";
 
-type Taker = (info: StreamInfoFields, socket: Socket) => void;
+type Taker = (info: StreamInfoFields, socket: LocalSocket) => void;
 
 /** Where a p2pd brings the streams that peers open: a Unix socket, or loopback TCP on Windows. */
 export class StreamListener {
-  /** Binary multiaddr. */
-  readonly address: Uint8Array;
-  readonly #server: Server;
-  readonly #folder: string | undefined;
   readonly #takers = new Map<string, Taker>();
+  #address: Uint8Array = new Uint8Array(0);
+  #server: LocalServer | undefined;
+  #folder: string | undefined;
 
-  private constructor(server: Server, address: Uint8Array, folder: string | undefined) {
-    this.#server = server;
-    this.address = address;
-    this.#folder = folder;
-    server.on("connection", (socket) => guard("take a stream", () => this.#accept(socket)));
+  /** Binary multiaddr. */
+  get address(): Uint8Array {
+    return this.#address;
   }
 
   /** Listens at a place of its own. */
   static async open(): Promise<StreamListener> {
-    const usesTcp = process.platform === "win32";
-    const folder = usesTcp ? undefined : await mkdtemp(join(tmpdir(), "p2p-"));
-    const server = createServer({ allowHalfOpen: true });
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once("error", reject);
-    const path = folder && join(folder, "streams.sock");
-    if (path) server.listen(path, () => resolve());
-    else server.listen(0, "127.0.0.1", () => resolve());
-    await promise;
-    const bound = server.address();
-    if (path) return new StreamListener(server, encodeControlAddress({ path }), folder);
-    if (!bound || typeof bound === "string") throw new IoError("Cannot listen for streams");
-    const where = { host: "127.0.0.1", port: bound.port, family: 4 } as const;
-    return new StreamListener(server, encodeControlAddress(where), folder);
+    const listener = new StreamListener();
+    await listener.#open();
+    return listener;
+  }
+
+  async #open(): Promise<void> {
+    const take = (socket: LocalSocket) => guard("take a stream", () => this.#accept(socket));
+    if (process.platform === "win32") {
+      this.#server = await listenLocal({ host: "127.0.0.1", port: 0 }, take);
+      const { port } = this.#server;
+      this.#address = encodeControlAddress({ host: "127.0.0.1", port, family: 4 });
+      return;
+    }
+    this.#folder = await mkdtemp(join(tmpdir(), "p2p-"));
+    const path = join(this.#folder, "streams.sock");
+    this.#server = await listenLocal({ path }, take);
+    this.#address = encodeControlAddress({ path });
   }
 
   /** Takes the streams of protocols from now on. */
@@ -51,13 +49,11 @@ export class StreamListener {
 
   /** Listens no more; streams go on. */
   async close(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#server.close(() => resolve());
+    guard("listen for streams no more", () => this.#server?.close());
     if (this.#folder) await rm(this.#folder, { recursive: true, force: true });
-    await Promise.race([promise, Promise.resolve()]);
   }
 
-  async #accept(socket: Socket): Promise<void> {
+  async #accept(socket: LocalSocket): Promise<void> {
     const client = new ClientSocket(socket);
     const bytes = await client.next();
     const info = bytes && StreamInfo.decode(bytes);

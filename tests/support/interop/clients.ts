@@ -184,7 +184,7 @@ export async function ownClient(p2pd: P2pd, other: P2pd): Promise<Outcomes> {
   const { client } = p2pd;
   const cid = CID.createV1(0x55, await sha256.digest(bytes("own")));
   const { key, value } = p2pd.kind === "go" ? publicKeyRecord(p2pd) : OPEN_RECORD;
-  return await outcomes({
+  const found = await outcomes({
     IDENTIFY: () => client.identify(),
     CONNECT: () => client.connect(other.peerId, other.info.addrs),
     LIST_PEERS: async () =>
@@ -198,7 +198,7 @@ export async function ownClient(p2pd: P2pd, other: P2pd): Promise<Outcomes> {
       }
     },
     STREAM_HANDLER: async () => {
-      await client.registerStreamHandler(["/own/1"], ({ socket }) => void socket.end());
+      await client.registerStreamHandler(["/own/1"], ({ socket }) => void socket.resume().end());
       await opened(other, p2pd, "/own/1");
     },
     REMOVE_STREAM_HANDLER: () => removeHandler(p2pd),
@@ -227,6 +227,8 @@ export async function ownClient(p2pd: P2pd, other: P2pd): Promise<Outcomes> {
     "PERSISTENT unary calls in": () => unary(other, p2pd),
     DISCONNECT: () => client.disconnect(other.peerId),
   });
+  for (const one of OPEN.splice(0)) one.close();
+  return found;
 }
 
 const idOf = ({ peerId }: P2pd) => peerIdFromString(peerId).toMultihash().bytes;
@@ -236,9 +238,8 @@ async function opened(from: P2pd, to: P2pd, protocol: string): Promise<void> {
   const { socket } = await from.client.streamOpen(to.peerId, [protocol], 10);
   socket.resume();
   const { promise, resolve } = Promise.withResolvers<void>();
-  socket.once("end", resolve);
+  socket.once("end", () => socket.end()).once("close", resolve);
   await promise;
-  socket.end();
 }
 
 async function asked(p2pd: P2pd, request: Parameters<typeof Request.encode>[0]) {

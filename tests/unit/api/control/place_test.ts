@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { dirname, join } from "node:path";
-import { controlPlaces } from "../../../../src/core/mod.ts";
+import { controlPlaces, listenLocal } from "../../../../src/core/mod.ts";
 import { ControlClient } from "../../../support/control_client.ts";
 import { openControl } from "../../../support/control_fixture.ts";
 import { tempFolder } from "../../../support/temp_folder.ts";
@@ -64,16 +63,16 @@ unixTest("ControlServer puts the rights of its folder right", async () => {
 unixTest("ControlServer never takes a live socket from its owner", async () => {
   await using control = await openControl({ start: false });
   await mkdir(dirname(control.place.socket));
-  const owner = createServer((socket) => {
+  const owner = await listenLocal({ path: control.place.socket }, (socket) => {
     socket.on("error", () => undefined); // who only looks whether somebody lives leaves at once
     socket.end('"Pong"\n');
+    socket.resume();
   });
-  await new Promise<void>((resolve) => owner.listen(control.place.socket, () => resolve()));
   await assert.rejects(control.server.start(), { code: "already_exists" });
   using client = await ControlClient.connect(control.place.socket);
   assert.equal(await client.nextLine(), '"Pong"');
   await client.closed;
-  await new Promise((resolve) => owner.close(resolve));
+  await owner.close();
 });
 
 unixTest("ControlServer removes a stale socket, and its own at stop", async () => {
