@@ -22,6 +22,9 @@ export type Lie =
   | { readonly path: string }
   | { readonly edit: (manifest: Manifest) => unknown };
 
+/** A whole file may come behind an answer that alone is read. */
+const UNREAD_BYTES = 32 * 1_048_576;
+
 /** A running liar; it copies lists and manifests of an honest library. */
 export class LyingPeer implements AsyncDisposable {
   /** Chunks it was asked for. */
@@ -63,7 +66,7 @@ export class LyingPeer implements AsyncDisposable {
     try {
       const stream = await this.streams.open(peerId, LIBRARY_PROTOCOL, {
         signal,
-        maxUnreadBytes: 1_000_000,
+        maxUnreadBytes: UNREAD_BYTES,
       });
       const length = frame(0).subarray(0, 0);
       const size = [
