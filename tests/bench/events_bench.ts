@@ -6,11 +6,10 @@
  * The daemon is made in a process of its own and publishes when it is told to: each event carries the moment of its
  * publishing on the clock of the machine, which both processes share.
  */
-import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { withDeadline } from "../../src/core/mod.ts";
+import { connectLocal, type LocalSocket, withDeadline } from "../../src/core/mod.ts";
 import { LineProcess } from "../support/line_process.ts";
 import { memoryMib, settle } from "./process_stats.ts";
 import { onQuietHost } from "./quiet_host.ts";
@@ -64,16 +63,16 @@ class Publisher implements AsyncDisposable {
 /** A subscriber that does nothing but note when each event arrived, so that it is in nobody's way. */
 class Subscriber {
   delays: number[] = [];
-  readonly #socket: Socket;
+  readonly #socket: LocalSocket;
   #rest = "";
   #onDelays: (() => void) | undefined;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: LocalSocket) {
     this.#socket = socket;
   }
 
   static async connect(path: string): Promise<Subscriber> {
-    const socket = connect(path);
+    const socket = await connectLocal({ path });
     const subscribed = Promise.withResolvers<void>();
     const subscriber = new Subscriber(socket);
     socket.setEncoding("latin1").on("data", (text: string) => {
