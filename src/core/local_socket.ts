@@ -52,6 +52,7 @@ const log = logger("core");
 class UnixSocket extends Duplex implements LocalSocket {
   readonly #connection: Deno.UnixConn;
   #readBytes = SMALL_READ_BYTES;
+  #spare: Buffer | undefined;
 
   constructor(connection: Deno.UnixConn) {
     super({ allowHalfOpen: true });
@@ -104,12 +105,21 @@ class UnixSocket extends Duplex implements LocalSocket {
   }
 
   async #readOnce(): Promise<void> {
-    const buffer = Buffer.allocUnsafeSlow(this.#readBytes);
+    const buffer = this.#spare ?? Buffer.allocUnsafeSlow(this.#readBytes);
+    this.#spare = undefined;
     const count = await this.#connection.read(buffer);
     if (this.destroyed) return;
-    if (count === buffer.byteLength) this.#readBytes = LARGE_READ_BYTES;
-    else if (count !== null && count < SMALL_READ_BYTES) this.#readBytes = SMALL_READ_BYTES;
-    this.push(count === null ? null : trimmed(buffer, count));
+    if (count === null) return void this.push(null);
+    this.#readBytes = count < SMALL_READ_BYTES ? SMALL_READ_BYTES : LARGE_READ_BYTES;
+    this.push(this.#taken(buffer, count));
+  }
+
+  /** What was read, in no more memory than it needs; what was read into then serves again. */
+  #taken(buffer: Buffer, count: number): Buffer {
+    const part = buffer.subarray(0, count);
+    if (count * 2 >= buffer.byteLength) return part;
+    if (buffer.byteLength === this.#readBytes) this.#spare = buffer;
+    return Buffer.from(part);
   }
 
   async #writeAll(chunks: readonly Buffer[]): Promise<void> {
@@ -254,12 +264,6 @@ function closeServer(server: Server): Promise<void> {
 function portOf(server: Server): number {
   const address = server.address();
   return typeof address === "object" && address ? address.port : 0;
-}
-
-/** Keeps no more memory than the bytes need. */
-function trimmed(buffer: Buffer, count: number): Buffer {
-  const part = buffer.subarray(0, count);
-  return count * 2 < buffer.byteLength ? Buffer.from(part) : part;
 }
 
 function asError(failure: unknown): Error | undefined {
