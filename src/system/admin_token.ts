@@ -3,7 +3,7 @@ import { lstat, readFile } from "node:fs/promises";
 import process from "node:process";
 import { DaemonError, logger, messageOf, systemCode, writeDurably } from "../core/mod.ts";
 
-/** Random bytes of a token that we make. */
+/** Random bytes of a token that we make, written as hex; contract 4.2. */
 const TOKEN_BYTES = 32;
 /** A token is base64url or hex text of at least 16 random bytes, and no longer than a header. */
 const TOKEN_FORM = /^[A-Za-z0-9._~+/=-]{22,512}$/;
@@ -45,7 +45,7 @@ export class AdminToken {
 export async function loadAdminToken(path: string): Promise<AdminToken> {
   const text = await readToken(path);
   if (text !== undefined) return new AdminToken(text);
-  const token = randomBytes(TOKEN_BYTES).toString("base64url");
+  const token = randomBytes(TOKEN_BYTES).toString("hex");
   try {
     await writeDurably(path, `${token}\n`);
   } catch (cause) {
