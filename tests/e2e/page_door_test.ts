@@ -9,6 +9,7 @@ import { withDeadline } from "../../src/core/mod.ts";
 import { type DaemonProcess, runAlmenad, startDaemon } from "../support/daemon.ts";
 import { LineProcess } from "../support/line_process.ts";
 import { program, testNeeding } from "../support/needs.ts";
+import { chromiumNeed, PageBrowser } from "../support/page_browser.ts";
 import { ask, type PageAnswer, pageCode, signIn } from "../support/page_session.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 
@@ -265,6 +266,12 @@ const loaded = (element, url) => new Promise((resolve) => {
   }));
   await attempt("script", () => loaded(document.createElement("script"),
     target + "/swagger-ui/start.js"));
+  await attempt("frame", () => new Promise((resolve) => {
+    const frame = document.createElement("iframe");
+    frame.onload = () => resolve("no word of what is in it");
+    frame.src = target + "/swagger-ui/";
+    document.body.append(frame);
+  }));
   const form = document.createElement("form");
   const sink = document.createElement("iframe");
   sink.name = "sink";
@@ -329,9 +336,49 @@ testNeeding(
       assert.deepEqual(results, {
         ...{ "fetch": "refused", "fetch with cookies": "refused", "json post": "refused" },
         ...{ "blind post": "opaque", "EventSource": "refused", "WebSocket": "refused" },
-        ...{ "script": "refused", "form": "sent" },
+        ...{ "script": "refused", "frame": "no word of what is in it", "form": "sent" },
       }, target);
     }
     assert.equal(await libraries(daemon), 1, "nothing was made");
+  },
+);
+
+testNeeding(
+  [chromiumNeed()],
+  "a browser that is signed in gives a page of another site nothing, nor a frame of it",
+  async () => {
+    await using daemon = await startDaemon();
+    const [, port = ""] = daemon.ready.rest_addr.split(":");
+    // The daemon's own host at another port, to which browsers send its cookies, and another host.
+    await using near = await evilSite();
+    await using far = await evilSite();
+    await using browser = await PageBrowser.start({
+      flags: ["--host-resolver-rules=MAP evil.example 127.0.0.1"],
+    });
+    const page = await browser.open((await pageCode(daemon.dataDir)).url);
+    const useful = () => performance.getEntriesByName("useful").length > 0;
+    await page.waitForFunction(useful);
+    const framed: number[] = [];
+    page.on("response", (response) => {
+      if (response.url().endsWith("/swagger-ui/")) framed.push(response.status());
+    });
+    const go = (url: string) => page.goto(url, { waitUntil: "commit" });
+    for (const [host, evil] of [["127.0.0.1", near], ["evil.example", far]] as const) {
+      await go(`http://${host}:${evil.port}/?target=http://127.0.0.1:${port}`);
+      const results = await withDeadline(evil.results, 30_000, "hear of the page");
+      assert.deepEqual(results, {
+        ...{ "fetch": "refused", "fetch with cookies": "refused", "json post": "refused" },
+        ...{ "blind post": "opaque", "EventSource": "refused", "WebSocket": "refused" },
+        ...{ "script": "refused", "frame": "no word of what is in it", "form": "sent" },
+      }, host);
+      assert.deepEqual(framed.splice(0), [403], host);
+    }
+    // The attacker's name leads to the daemon now, as after DNS rebinding: same origin, foreign Host.
+    const answer = await go(`http://evil.example:${port}/api/v1/core/status`);
+    assert.equal(answer?.status(), 403);
+    assert.equal(await libraries(daemon), 1, "nothing was made");
+    await go(daemon.url("/"));
+    await page.waitForFunction(useful); // and whoever is signed in still is
+    assert.equal(await page.evaluate(async () => (await fetch("/api/v1/session")).status), 200);
   },
 );
