@@ -29,6 +29,12 @@ export function meterOf(connection: Connection): ByteMeter {
   return maConn ? tapped(maConn) : { inBytes: () => 0, outBytes: () => 0 };
 }
 
+/** Bytes that have arrived on a connection; 0 for one over a relay, where nobody counts. */
+export function bytesRead(connection: Connection): number {
+  const { maConn } = connection as unknown as Underneath;
+  return maConn?.socket?.bytesRead ?? 0;
+}
+
 // A listener of our own would make the stream give away what its reader has not asked for yet, so
 // what is handed to others is looked at on its way.
 function tapped(pipe: Pipe): ByteMeter {

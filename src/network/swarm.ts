@@ -14,6 +14,7 @@ import { confirmListenAddresses } from "./own_addresses.ts";
 import type { PeerBook } from "./peer_book.ts";
 import { gateProtocols } from "./protocol_gate.ts";
 import { collectOwnProtocols } from "./own_entry.ts";
+import { endSilentLinks } from "./presence.ts";
 import { rememberProtocols } from "./protocol_memory.ts";
 import { quietLog } from "./quiet_log.ts";
 import { secureChannel } from "./secure_channel.ts";
@@ -190,27 +191,26 @@ export class Swarm implements Service {
 
   /** Round-trip time to a peer in milliseconds. @throws if it does not answer. */
   async ping(peerId: string, signal: AbortSignal): Promise<number> {
-    return await this.node.services.ping.ping(peerIdFromString(peerId), { signal });
+    const ms = await this.node.services.ping.ping(peerIdFromString(peerId), { signal });
+    const [only, ...others] = this.#connectionsOf(peerId);
+    if (only && others.length === 0) only.rtt = ms; // libp2p would measure it in its own time
+    return ms;
   }
 
   /**
    * Finds out whether a connected peer is still there: one that does not answer a ping is
-   * disconnected, contract 1.5.
+   * disconnected, contract 1.5. A link on which much arrives meanwhile is busy, not dead.
    */
   async checkPresence(peerId: string): Promise<void> {
     if (!this.#components.peers.isConnected(peerId)) return;
-    const asked = [...this.#connectionsOf(peerId)]; // not one of a restarted peer, opened meanwhile
-    try {
-      await this.ping(peerId, AbortSignal.timeout(PRESENCE_PING_MS));
-    } catch (error) {
-      log.debug("Silent peer is disconnected", { peerId, error });
-      const reason = new DaemonError("deadline_exceeded", "The peer does not answer pings");
-      for (const connection of asked) connection.abort(reason);
-    }
+    const asked = this.#connectionsOf(peerId); // not those of a restarted peer, opened meanwhile
+    const ask = () => this.ping(peerId, AbortSignal.timeout(PRESENCE_PING_MS));
+    const error = await endSilentLinks(asked, ask);
+    if (error) log.debug("Silent peer is disconnected", { peerId, error });
   }
 
   #connectionsOf(peerId: string): Connection[] {
-    return this.#node?.getConnections(peerIdFromString(peerId)) ?? [];
+    return [...this.#node?.getConnections(peerIdFromString(peerId)) ?? []];
   }
 
   #createNode(listen: string[]): Promise<Libp2p<{ ping: Ping }>> {

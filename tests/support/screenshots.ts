@@ -44,6 +44,9 @@ export async function makeScreenshots(folder: string): Promise<string[]> {
   await befriend(ada, bob.daemon);
   const page = await browser.open((await pageCode(ada.dataDir)).url, { viewport: WINDOW });
   await page.getByText("Signed in").waitFor();
+  for (const { daemon } of [bob, carol, dan]) {
+    await act(ada.dataDir, "network.ping", { peer_id: daemon.ready.peer_id });
+  }
   await fetchItems(ada);
   await askForTrust(ada, [carol.daemon, dan.daemon]);
   return await takeAll(page, folder);

@@ -27,3 +27,17 @@ testWithLibp2p(
     assert.equal(ada.peers.isConnected(bob.peerId), false);
   },
 );
+
+testWithLibp2p("Swarm.checkPresence() keeps a link on which much arrives", async () => {
+  await using ada = await PluginNode.start({ builtin: [] });
+  await using bob = await PluginNode.start({ builtin: [] });
+  await ada.connect(bob);
+  const ping = ada.swarm.ping.bind(ada.swarm);
+  ada.swarm.ping = async (peerId, signal) => {
+    for (let n = 0; n < 400; n++) await ping(peerId, signal); // as much as on a busy link
+    throw new TypeError("no answer in time");
+  };
+  await ada.swarm.checkPresence(bob.peerId);
+  assert.equal(ada.peers.isConnected(bob.peerId), true);
+  assert.equal((ada.swarm.node.getConnections()[0]?.rtt ?? 0) > 0, true, "and its way is measured");
+});
