@@ -129,7 +129,7 @@ export function createProgram(
     )
     .configureOutput({
       writeOut: (text) => output.out(text.trimEnd()),
-      writeErr: (text) => output.error(text.trimEnd().replace(/^error: /, "almenad: ")),
+      writeErr: (text) => output.error(withRemedy(text.trimEnd().replace(/^error: /, "almenad: "))),
     })
     .exitOverride()
     .showSuggestionAfterError()
@@ -172,6 +172,11 @@ export function createProgram(
     finish(code ?? refuseCommand(program));
   });
   return program;
+}
+
+// Where the parser guesses nothing, the help is named.
+function withRemedy(text: string): string {
+  return /unknown (command|option) '[^']*'$/.test(text) ? `${text}; see almenad --help` : text;
 }
 
 // Flags alone run the daemon, which then starts without the making of some fifty commands.
