@@ -3,7 +3,7 @@ import { DaemonError } from "../core/mod.ts";
 import { addClientCommands } from "./client_program.ts";
 import type { ClientCall } from "./command_context.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
-import { describeFailure, type Output, type OutputFormat } from "./output.ts";
+import { describeFailure, endWithReader, type Output, type OutputFormat } from "./output.ts";
 
 /** Flags that every command knows, as given. */
 export interface GlobalFlags {
@@ -128,7 +128,10 @@ export function createProgram(
       "The peer daemon: finds peers, keeps encrypted links to them, serves local programs",
     )
     .configureOutput({
-      writeOut: (text) => output.out(text.trimEnd()),
+      writeOut: (text) => {
+        endWithReader(); // help is long
+        output.out(text.trimEnd());
+      },
       writeErr: (text) => output.error(withRemedy(text.trimEnd().replace(/^error: /, "almenad: "))),
     })
     .exitOverride()

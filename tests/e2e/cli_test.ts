@@ -259,7 +259,13 @@ Deno.test("a reader that leaves early gets no stack trace", async () => {
   // Who only waits learns at its next line that nobody reads any more, so events go on meanwhile.
   const news = 'for i in 1 2 3 4 5 6; do almenad call libraries.create "l$i"; done';
   const following = `(${news}) >/dev/null & almenad events`;
-  for (const script of ["call", "logs", "peers", "call core.operations"]) {
+  const long = [
+    "--help",
+    "config show",
+    "daemon install --dry-run --platform linux",
+    "start --help",
+  ];
+  for (const script of [...long, "call", "logs", "peers", "call core.operations"]) {
     const { stdout, stderr } = await cli.shell(`almenad ${script} | head -1`);
     assert.equal(stdout.split("\n").length, 2, script);
     assert.equal(stderr, "", script);
