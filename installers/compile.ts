@@ -15,7 +15,7 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { DaemonError } from "../src/core/mod.ts";
+import { DaemonError, messageOf } from "../src/core/mod.ts";
 import { ASSET_FILES, assetSource } from "../src/system/mod.ts";
 import { bundlePage } from "../src/system/page_bundle.ts";
 import { directImports } from "./direct_imports.ts";
@@ -63,9 +63,17 @@ export interface CompileInit {
  * Bundles and compiles one program.
  *
  * @returns Path of the executable.
- * @throws {DaemonError} `failed_precondition` with the compiler's words.
+ * @throws {DaemonError} `invalid_argument` for a target that is none, `failed_precondition` with
+ *   the compiler's words.
  */
 export async function compile(init: CompileInit = {}): Promise<string> {
+  if (init.target && !TARGETS.some((known) => known === init.target)) {
+    const known = TARGETS.join(", ");
+    throw new DaemonError(
+      "invalid_argument",
+      `Cannot compile for "${init.target}": known are ${known}`,
+    );
+  }
   const folder = join(ROOT, "dist", `bundle-${basename(init.output ?? "almenad")}`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(join(folder, "assets"), { recursive: true });
@@ -132,10 +140,15 @@ function runCompiler(folder: string, bundle: string, output: string, target?: st
   args.push("--include", join(folder, "assets"), "--output", output, bundle);
   const { status, stderr } = spawnSync(Deno.execPath(), args, {
     cwd: folder, // no configuration and no node_modules above it may slip in
-    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1" },
+    env: { ...process.env, DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
   });
   if (status === 0) return;
-  throw new DaemonError("failed_precondition", `Cannot compile ${output}:\n${stderr}`);
+  const [words = ""] = `${stderr}`.split(/\n+Stack backtrace:/);
+  const remedy = words.includes("base binary")
+    ? "\nDeno's runtime base could not be fetched. Try again where its site can be reached, or " +
+      "fetch it elsewhere and name the file in DENORT_BIN"
+    : "";
+  throw new DaemonError("failed_precondition", `Cannot compile ${output}:\n${words}${remedy}`);
 }
 
 function executableName(target: string | undefined): string {
@@ -144,6 +157,11 @@ function executableName(target: string | undefined): string {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { target: { type: "string" } } });
-  process.stdout.write(`${await compile({ target: values.target })}\n`);
+  try {
+    const { values } = parseArgs({ options: { target: { type: "string" } } });
+    process.stdout.write(`${await compile({ target: values.target })}\n`);
+  } catch (failure) {
+    process.stderr.write(`compile: ${messageOf(failure)}\n`);
+    process.exitCode = 1;
+  }
 }

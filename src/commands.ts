@@ -29,7 +29,10 @@ export function createActions(output: Output, compiledCode: CompiledCode): CliAc
     return import("./run_daemon.ts");
   };
   return {
-    version: (format) => Promise.resolve(printVersion(output, format)),
+    version: (format) => {
+      endWithReader();
+      return Promise.resolve(printVersion(output, format));
+    },
     run: async (flags) => await (await running()).runDaemon(output, flags, {}),
     runAsService: async (flags) => await (await running()).runAsService(output, flags),
     p2pd: async (args) => {
@@ -37,11 +40,16 @@ export function createActions(output: Output, compiledCode: CompiledCode): CliAc
       const { runP2pd } = await import("./p2pd_command.ts");
       return await runP2pd(args, output);
     },
-    showConfig: async (flags, options) => await (await daemon()).showConfig(output, flags, options),
+    showConfig: async (flags, options) => {
+      endWithReader();
+      return await (await daemon()).showConfig(output, flags, options);
+    },
     validateConfig: async (flags, path) =>
       await (await daemon()).validateConfig(output, flags, path),
-    service: async (verb, flags, options) =>
-      await (await daemon()).serviceCommand(output, verb, flags, options),
+    service: async (verb, flags, options) => {
+      endWithReader();
+      return await (await daemon()).serviceCommand(output, verb, flags, options);
+    },
     libraryCli: async (options) => await (await import("./library_cli.ts")).runLibraryCli(options),
     client: async (call, flags) => await runClient({ output, compiledCode }, call, flags),
     operation: async (words, flags) => await runOperation({ output, compiledCode }, words, flags),

@@ -58,7 +58,7 @@ export type PluginCommandName =
   | `trust ${"list" | "pending" | "request" | "approve" | "reject" | "revoke" | "wait" | "invite"}`
   | "trust accept"
   | `policy ${"list" | "show" | "start" | "stop" | "explain"}`
-  | `webhook ${"show" | "set" | "stats"}`
+  | `webhook ${"show" | "set" | "stats" | "test"}`
   | "plugins list";
 
 /** Options of one command, as given. */

@@ -31,11 +31,15 @@ export function flushOutput(): Promise<void> {
   return promise;
 }
 
+let endsWithReader = false;
+
 /**
  * Ends the process quietly when whoever reads standard output has read enough, as `| head -1` does.
  * For commands alone: a daemon goes on without its reader.
  */
 export function endWithReader(): void {
+  if (endsWithReader) return;
+  endsWithReader = true;
   process.stdout.on("error", (failure) => {
     if (systemCode(failure) === "EPIPE") process.exit(0);
     throw failure;

@@ -30,6 +30,7 @@ export const PLUGIN_COMMANDS: Readonly<
     await (await policy()).explainPolicy(context, args, options),
   "webhook show": async (context) => await (await plugins()).showWebhook(context),
   "webhook stats": async (context) => await (await plugins()).showWebhook(context),
+  "webhook test": async (context) => await (await plugins()).testWebhook(context),
   "webhook set": async (context, { args, options }) =>
     await (await plugins()).setWebhook(context, args, options),
   "plugins list": async (context) => await (await plugins()).listPlugins(context),

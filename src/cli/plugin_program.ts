@@ -104,7 +104,6 @@ const GROUPS: Readonly<Record<string, [description: string, ...Declaration[]]>> 
     {
       usage: "test",
       description: "send one event there now, and tell what came of it",
-      operation: "webhook.test",
     },
   ],
   plugins: [

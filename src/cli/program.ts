@@ -3,7 +3,7 @@ import { DaemonError } from "../core/mod.ts";
 import { addClientCommands } from "./client_program.ts";
 import type { ClientCall } from "./command_context.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
-import { describeFailure, type Output, type OutputFormat } from "./output.ts";
+import { describeFailure, endWithReader, type Output, type OutputFormat } from "./output.ts";
 
 /** Flags that every command knows, as given. */
 export interface GlobalFlags {
@@ -128,8 +128,11 @@ export function createProgram(
       "The peer daemon: finds peers, keeps encrypted links to them, serves local programs",
     )
     .configureOutput({
-      writeOut: (text) => output.out(text.trimEnd()),
-      writeErr: (text) => output.error(text.trimEnd().replace(/^error: /, "almenad: ")),
+      writeOut: (text) => {
+        endWithReader(); // help is long
+        output.out(text.trimEnd());
+      },
+      writeErr: (text) => output.error(withRemedy(text.trimEnd().replace(/^error: /, "almenad: "))),
     })
     .exitOverride()
     .showSuggestionAfterError()
@@ -172,6 +175,11 @@ export function createProgram(
     finish(code ?? refuseCommand(program));
   });
   return program;
+}
+
+// Where the parser guesses nothing, the help is named.
+function withRemedy(text: string): string {
+  return /unknown (command|option) '[^']*'$/.test(text) ? `${text}; see almenad --help` : text;
 }
 
 // Flags alone run the daemon, which then starts without the making of some fifty commands.

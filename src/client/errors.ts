@@ -78,11 +78,11 @@ export function connectionFailure(place: string, start: string, cause: unknown):
       { cause },
     );
   }
-  const reason = messageOf(cause);
+  const remedy = "is the data folder the right one? almenad doctor looks for what is wrong";
   return new ControlError(
     "unavailable",
     "ConnectionFailed",
-    `Cannot reach almenad at ${place}: ${reason}`,
+    `Cannot reach almenad at ${place}: ${messageOf(cause)}; ${remedy}`,
     { cause },
   );
 }

@@ -227,7 +227,8 @@ function describeIssue(issue: z.core.$ZodIssue | undefined, text: string, path: 
   const keys = isUnknown ? [...issue.path, issue.keys[0] ?? ""] : issue?.path ?? [];
   const line = lineOfKey(text, String(keys.at(-1)));
   const reason = isUnknown ? "unknown key" : issue?.message;
-  return `Cannot use ${path}${line ? `:${line}` : ""}: ${reason} at "${keys.join(".")}"`;
+  return `Cannot use ${path}${line ? `:${line}` : ""}: ${reason} at "${keys.join(".")}"; ` +
+    (isUnknown ? "correct or remove it" : "correct it");
 }
 
 function lineOfKey(text: string, key: string): number | undefined {

@@ -78,7 +78,8 @@ export class LocalPort {
       server.listen({ host, port }, () => resolve());
       await promise;
     } catch (cause) {
-      const message = `Cannot listen on ${this.#init.listen}: ${messageOf(cause)}`;
+      const message = `Cannot listen on ${this.#init.listen}: ${messageOf(cause)}; ` +
+        "give another port, or 0 for any that is free";
       throw new DaemonError("unavailable", message, { cause });
     }
     this.#server = server;

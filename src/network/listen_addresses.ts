@@ -1,8 +1,8 @@
 /** Addresses to listen on, and what became of them. */
 import type { Multiaddr } from "@multiformats/multiaddr";
+import type { Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { logger, messageOf } from "../core/mod.ts";
-import { isLoopback } from "./addresses.ts";
 
 const log = logger("network");
 
@@ -17,18 +17,17 @@ export function usableAddresses(listen: readonly string[], isOptional: boolean):
   return listen.filter((address) => !address.startsWith("/ip6/"));
 }
 
-/** Where TCP listeners can be reached on this machine, one address each. */
-export function endpointsOf(addresses: readonly string[]): { host: string; port: number }[] {
-  const byListener = new Map<string, { host: string; port: number }>();
-  for (const address of addresses) {
-    const [, family = "", host = "", , port = ""] = address.split("/");
-    const listener = `${family}/${port}`;
-    if (!/^ip[46]$/.test(family)) continue;
+/**
+ * Where TCP listeners can be reached on this machine, one address each. The listeners are asked, for
+ * among the own multiaddrs are a router's (UPnP) and those of relays, which are not here.
+ */
+export function endpointsOf(servers: Iterable<Server>): { host: string; port: number }[] {
+  const bound = [...servers].map((server) => server.address());
+  return bound.filter((at) => at !== null && typeof at === "object").map(({ address, port }) => {
     // One on every address is dialled on loopback, which stays; another only where it listens.
-    if (byListener.has(listener) && !isLoopback(address)) continue;
-    byListener.set(listener, { host, port: Number(port) });
-  }
-  return [...byListener.values()];
+    const host = address === "0.0.0.0" ? "127.0.0.1" : address === "::" ? "::1" : address;
+    return { host, port };
+  });
 }
 
 /** Why libp2p could not listen: it tells each address's error with its stack, on many lines. */

@@ -148,7 +148,7 @@ export class Swarm implements Service {
 
   /** Where the TCP listeners can be reached on this machine, one address each. */
   listenEndpoints(): { host: string; port: number }[] {
-    return endpointsOf(this.listenAddresses());
+    return endpointsOf(this.#servers);
   }
 
   /** Every listener listens anew at its address, for one that went deaf; connections stay. */

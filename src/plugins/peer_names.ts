@@ -63,7 +63,8 @@ export function checkPeerId(text: string): string {
   } catch {
     throw new DaemonError(
       "invalid_argument",
-      `Cannot use peer id ${JSON.stringify(String(text).slice(0, 100))}: it is none`,
+      `Cannot use peer id ${JSON.stringify(String(text).slice(0, 100))}: it is none; ` +
+        "almenad peers lists those that were seen",
     );
   }
 }

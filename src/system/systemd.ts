@@ -105,7 +105,7 @@ function escapeText(text: string): string {
 }
 
 const NO_SESSION =
-  "the user's systemd does not answer. Log in directly (console, desktop or ssh; " +
+  "The user's systemd does not answer. Log in directly (console, desktop or ssh; " +
   "not su or sudo) and try again; on a machine nobody logs in to, first run " +
   '"loginctl enable-linger" as root for this user. Without systemd, let your own supervisor run almenad';
 

@@ -4,6 +4,7 @@ import { stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Client } from "../../src/client/mod.ts";
 import { Cli } from "../support/cli.ts";
+import { runAlmenad } from "../support/daemon.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -75,13 +76,33 @@ Deno.test("almenad start names the running pid, exit 3; stop and status without 
   assert.equal(
     again.stderr,
     `almenad: Cannot start in ${cli.dataDir}: already running as pid ${await cli.pid()}; ` +
-      'stop it with "almenad stop"\n',
+      `stop it with "almenad --data-dir ${cli.dataDir} stop"\n`,
   );
   assert.equal((await cli.run("restart")).code, 0);
   assert.equal((await cli.run("stop")).code, 0);
   const stopped = await cli.run("stop");
   assert.equal(stopped.code, 4);
   assert.match(stopped.stderr, /^almenad: Cannot reach almenad: daemon not running.*\n$/);
+});
+
+Deno.test("almenad says what to do about what it cannot use", async () => {
+  await using cli = await Cli.create();
+  const file = join(cli.dataDir, "a_file");
+  await writeFile(file, "");
+  const inFile = await runAlmenad(["--data-dir", file, "status"]);
+  assert.equal(inFile.code, 1);
+  assert.match(inFile.stderr, /^almenad: Cannot reach .*is the data folder.*almenad doctor.*\n$/);
+  assert.equal((await cli.run("start")).code, 0);
+  const whose = await cli.run("network", "why", "nobody");
+  assert.equal(whose.code, 2);
+  assert.match(
+    whose.stderr,
+    /^almenad: Cannot use peer id "nobody": it is none; almenad peers.*\n$/,
+  );
+  assert.equal((await cli.run("webhook", "set", "http://127.0.0.1:9/")).code, 0);
+  const { code, stdout } = await cli.run("webhook", "test");
+  assert.equal(code, 1);
+  assert.match(stdout, /^The event did not arrive: .*ECONNREFUSED/);
 });
 
 Deno.test("almenad start says in one line why the daemon ended", async () => {
@@ -238,7 +259,13 @@ Deno.test("a reader that leaves early gets no stack trace", async () => {
   // Who only waits learns at its next line that nobody reads any more, so events go on meanwhile.
   const news = 'for i in 1 2 3 4 5 6; do almenad call libraries.create "l$i"; done';
   const following = `(${news}) >/dev/null & almenad events`;
-  for (const script of ["call", "logs", "peers", "call core.operations"]) {
+  const long = [
+    "--help",
+    "config show",
+    "daemon install --dry-run --platform linux",
+    "start --help",
+  ];
+  for (const script of [...long, "call", "logs", "peers", "call core.operations"]) {
     const { stdout, stderr } = await cli.shell(`almenad ${script} | head -1`);
     assert.equal(stdout.split("\n").length, 2, script);
     assert.equal(stderr, "", script);

@@ -16,8 +16,8 @@ const MISUSE: readonly (readonly [
   env: Record<string, string>,
   says: RegExp,
 ])[] = [
-  [["--nonsense"], {}, /unknown option '--nonsense'/],
-  [["nonsense"], {}, /unknown command 'nonsense'/],
+  [["--nonsense"], {}, /unknown option '--nonsense'; see almenad --help/],
+  [["nonsense"], {}, /unknown command 'nonsense'; see almenad --help/],
   [["run", "surplus"], {}, /too many arguments/],
   [["--grpc-addr"], {}, /'--grpc-addr <host:port>' argument missing/],
   [["--grpc-addr", ""], {}, /--grpc-addr "".*expected "host:port"/],
@@ -41,6 +41,7 @@ const MISUSE: readonly (readonly [
   [[...GRPC, ...REST], { P2P_LISTEN: "nowhere" }, /P2P_LISTEN "nowhere" from the environment/],
   [[...GRPC, ...REST], { RUST_LOG: "loud" }, /RUST_LOG "loud".*trace, debug, info/],
   [[...GRPC, ...REST], { RUST_LOG: "network=loud" }, /RUST_LOG "network=loud"/],
+  [["logs", "-n", "-3"], {}, /Cannot print "-3" lines: give 0 or more/],
 ];
 
 Deno.test("almenad refuses every misuse with exit code 2 and one line that says what is wrong", async () => {

@@ -1,6 +1,6 @@
 /** Whole daemons on several hosts: who sees whom, while the network changes under them. */
 import assert from "node:assert/strict";
-import { type DaemonProcess, startDaemon } from "../support/daemon.ts";
+import { type DaemonProcess, runAlmenad, startDaemon } from "../support/daemon.ts";
 import { Lan, type LanInit, testInNetns } from "../support/netns.ts";
 import { waitFor } from "../support/wait.ts";
 
@@ -10,6 +10,8 @@ const FOUND_WITHIN_MS = 6_000;
 const MISSED_WITHIN_MS = 60_000;
 /** Promised: all pairs are connected again so long after a partition heals (R13). */
 const HEALED_WITHIN_MS = 15_000;
+/** Each listener is looked after this often; three failures end the daemon. */
+const WATCHED_EVERY_MS = 10_000;
 
 interface Peer {
   readonly peer_id: string;
@@ -140,3 +142,21 @@ testInNetns("A daemon whose address changes is found at the new one", async () =
   await waitFor("the new address of bob", isKnown, HEALED_WITHIN_MS);
   await neighbours.connected(["alice", "bob"], MISSED_WITHIN_MS);
 });
+
+testInNetns(
+  "A daemon with a place at another host's relay takes only its own ports for its own",
+  async () => {
+    await using lan = await Lan.create(["alice", "bob"], { hasIpv6: false });
+    const config = "relay = true\n";
+    const start = (host: string) => startDaemon({ netns: lan.host(host).namespace, config });
+    await using relay = await start("alice");
+    await using hidden = await start("bob");
+    const address = relay.ready.p2p_addrs.find((one) => one.includes(lan.host("alice").ipv4));
+    const place = `${address}/p2p/${relay.ready.peer_id}`;
+    const call = ["--data-dir", hidden.dataDir, "relay", "reserve", place];
+    const { code, stderr } = await runAlmenad(call);
+    assert.equal(code, 0, stderr);
+    await new Promise((resolve) => setTimeout(resolve, WATCHED_EVERY_MS + 2_000));
+    assert.doesNotMatch(hidden.stderr, /Own listener does not answer/);
+  },
+);

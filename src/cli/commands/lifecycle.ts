@@ -46,9 +46,10 @@ async function refuseIfRunning({ client, dirs }: CommandContext): Promise<void> 
     throw failure;
   }
   const { pid } = await client.query("core.status");
+  const stopCommand = client.daemon.startCommand.replace(/start$/, "stop");
   throw new DaemonError(
     "already_exists",
-    `Cannot start in ${dirs.base}: already running as pid ${pid}; stop it with "almenad stop"`,
+    `Cannot start in ${dirs.base}: already running as pid ${pid}; stop it with "${stopCommand}"`,
   );
 }
 

@@ -35,6 +35,18 @@ export async function showWebhook(context: CommandContext): Promise<number> {
   return EXIT.ok;
 }
 
+/** `almenad webhook test`: 1 when the event did not arrive. */
+export async function testWebhook(context: CommandContext): Promise<number> {
+  const answer = await context.client.action("webhook.test");
+  const { ok, ms, error, status } = answer;
+  print(
+    context,
+    answer,
+    () => ok ? `The event arrived within ${ms} ms` : `The event did not arrive: ${error || status}`,
+  );
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
 /** `almenad webhook set <url>`, or `--off`. */
 export async function setWebhook(
   context: CommandContext,

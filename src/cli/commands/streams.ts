@@ -120,7 +120,7 @@ function lostText({ dropped }: { dropped: number }): string {
 function linesOf(text: unknown): number {
   const count = Number(text);
   if (Number.isInteger(count) && count >= 0) return count;
-  throw new DaemonError("invalid_argument", `Cannot print "${text}" lines: give a number`);
+  throw new DaemonError("invalid_argument", `Cannot print "${text}" lines: give 0 or more`);
 }
 
 function filterOf(options: CommandOptions): EventFilter {

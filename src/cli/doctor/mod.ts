@@ -42,7 +42,7 @@ export async function examine(context: CommandContext): Promise<Finding[]> {
 }
 
 async function checkConfig(
-  { machine, flags }: CommandContext,
+  { machine, flags, client }: CommandContext,
   status: Status,
 ): Promise<Finding[]> {
   try {
@@ -50,7 +50,8 @@ async function checkConfig(
     const wanted = await machine.wantedAddresses(flags);
     return [ok("config", "valid"), ...await checkPorts(wanted, status?.pid, actual)];
   } catch (failure) {
-    return [error("config", oneLine(messageOf(failure)), "almenad config validate")];
+    const remedy = client.daemon.startCommand.replace(/start$/, "config validate");
+    return [error("config", oneLine(messageOf(failure)), remedy)];
   }
 }
 

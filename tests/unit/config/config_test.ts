@@ -116,7 +116,10 @@ Deno.test("resolveConfig() reads tables, and tells the origin of each of their f
 
 Deno.test("resolveConfig() refuses an unknown key with file and line", () => {
   const table: [text: string, place: RegExp][] = [
-    ['log = "info"\n\nlgo = "debug"\n', /config\.toml:3: unknown key at "lgo"/],
+    [
+      'log = "info"\n\nlgo = "debug"\n',
+      /config\.toml:3: unknown key at "lgo"; correct or remove it$/,
+    ],
     [
       '# first\n[geolocation]\nurl = "https://a.example/"\nshar = true\n',
       /config\.toml:4: .*"geolocation\.shar"/,
