@@ -14,7 +14,7 @@ import { logger } from "./core/mod.ts";
 import { assembleDaemon, type AssembledDaemon } from "./daemon.ts";
 import { loadConfig } from "./load_config.ts";
 import { flagWords } from "./own_command.ts";
-import { noteFlags } from "./system/mod.ts";
+import { noteFlags, versionInfo } from "./system/mod.ts";
 
 const log = logger("cli");
 
@@ -65,8 +65,9 @@ async function dropPermissions(needsPrograms: boolean): Promise<void> {
   if (!needsPrograms) await Deno.permissions.revoke({ name: "run" });
 }
 
-// Where esbuild is missing, all but the page works, and the page says so.
+// An executable carries the page. Where esbuild is missing, all but the page works, and it says so.
 async function pagePrepared(): Promise<void> {
+  if (versionInfo().commit !== "") return;
   const { preparePage } = await import("./system/assets.ts");
   await preparePage().catch((error) => log.warn("Page cannot be served", { error }));
 }

@@ -7,7 +7,8 @@
 import type { Argument, Command, Option } from "commander";
 import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { type CliActions, createProgram, HELP } from "../../src/cli/program.ts";
+import type { CliActions } from "../../src/cli/cli_actions.ts";
+import { createProgram, HELP } from "../../src/cli/program.ts";
 
 /** Where the page lies in the source. */
 export const MANUAL_PATH = fileURLToPath(new URL("./almenad.1", import.meta.url));

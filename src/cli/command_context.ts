@@ -2,7 +2,7 @@ import type { Client } from "../client/mod.ts";
 import type { DataDirs } from "../core/mod.ts";
 import type { WantedAddress } from "./doctor/port_checks.ts";
 import type { Output } from "./output.ts";
-import type { GlobalFlags } from "./program.ts";
+import type { GlobalFlags } from "./cli_actions.ts";
 import type { Paint, Terminal } from "./terminal.ts";
 
 /** Names of the commands that talk to a daemon, or about one. */

@@ -28,10 +28,5 @@ export {
 export { paintFor, processTerminal, type Terminal } from "./terminal.ts";
 export type { WantedAddress } from "./doctor/port_checks.ts";
 export { runClientCommand } from "./client_commands.ts";
-export {
-  type CliActions,
-  type GlobalFlags,
-  type LibraryCliFlags,
-  runCli,
-  type ServiceFlags,
-} from "./program.ts";
+export type { CliActions, GlobalFlags, LibraryCliFlags, ServiceFlags } from "./cli_actions.ts";
+export { runCli } from "./run_cli.ts";

@@ -1,90 +1,26 @@
 import { Command, CommanderError, Option } from "commander";
 import { DaemonError } from "../core/mod.ts";
+import type { CliActions } from "./cli_actions.ts";
 import { addClientCommands } from "./client_program.ts";
-import type { ClientCall } from "./command_context.ts";
 import { EXIT, exitCodeOf } from "./exit_codes.ts";
 import { describeFailure, endWithReader, type Output, type OutputFormat } from "./output.ts";
 
-/** Flags that every command knows, as given. */
-export interface GlobalFlags {
-  readonly format: OutputFormat;
-  readonly dev: boolean;
-  readonly dataDir?: string;
-  readonly instance?: string;
-  readonly grpcAddr?: string;
-  readonly restAddr?: string;
-  readonly p2pListen?: string;
-  readonly p2pdListen?: string;
-  readonly allowRemote?: boolean;
-  readonly adminTokenFile?: string;
-  readonly private?: boolean;
-  readonly trustAutoApprove?: boolean;
-}
-
-/** Where a service is to be installed, as given. */
-export interface ServiceFlags {
-  readonly dryRun: boolean;
-  readonly platform?: string;
-  readonly follow: boolean;
-}
-
-/** Flags of the library's headless harness, as given; contract 5.6. */
-export interface LibraryCliFlags {
-  /** Shown in the first line. */
-  readonly name: string;
-  /** The library's folder. */
-  readonly dir: string;
-  /** Holds identity, index and settings. */
-  readonly state: string;
-}
-
-/** What the commands do; each resolves to an exit code. */
-export interface CliActions {
-  version(format: OutputFormat): Promise<number>;
-  run(flags: GlobalFlags): Promise<number>;
-  runAsService(flags: GlobalFlags): Promise<number>;
-  /** Runs a p2pd; its flags are its own. */
-  p2pd(args: readonly string[]): Promise<number>;
-  showConfig(flags: GlobalFlags, options: { origin: boolean }): Promise<number>;
-  validateConfig(flags: GlobalFlags, path: string | undefined): Promise<number>;
-  service(
-    verb: "install" | "uninstall" | "status" | "logs",
-    flags: GlobalFlags,
-    options: ServiceFlags,
-  ): Promise<number>;
-  /** The shared library without a screen, until standard input ends. */
-  libraryCli(options: LibraryCliFlags): Promise<number>;
-  /** A command that talks to a daemon. */
-  client(call: ClientCall, flags: GlobalFlags): Promise<number>;
-  /**
-   * Words that are no command but may name an operation, such as `network peers`.
-   *
-   * @returns Undefined if they do not.
-   */
-  operation(words: readonly string[], flags: GlobalFlags): Promise<number | undefined>;
-  /** What could be typed next. */
-  complete(words: readonly string[], program: Command): Promise<number>;
-}
-
 /**
- * Parses the command line and runs what it asks for.
+ * Parses a command line with all its commands and runs what it asks for.
  *
  * @param args Without the executable's name.
  * @returns The exit code; a failure is printed as one line on standard error.
  */
-export async function runCli(
+export async function runProgram(
   args: readonly string[],
   actions: CliActions,
   output: Output,
 ): Promise<number> {
-  // Flags of another syntax, which the parser below would take for its own.
-  if (args[0] === "p2pd") return await actions.p2pd(args.slice(1));
   let code: number = EXIT.ok;
   const format = formatOf(args);
   try {
-    const words = withItemVersion(args);
-    const program = createProgram(actions, output, (outcome) => code = outcome, words);
-    await program.parseAsync(words, { from: "user" });
+    const program = createProgram(actions, output, (outcome) => code = outcome);
+    await program.parseAsync(withItemVersion(args), { from: "user" });
     return code;
   } catch (failure) {
     if (failure instanceof VersionRequest) return await actions.version(format);
@@ -120,7 +56,6 @@ export function createProgram(
   actions: CliActions,
   output: Output,
   finish: (code: number) => void,
-  args?: readonly string[],
 ): Command {
   const program = new Command("almenad");
   program
@@ -160,9 +95,6 @@ export function createProgram(
       throw new VersionRequest(EXIT.ok, "almenad.version", "the version was asked for");
     })
     .addHelpText("after", HELP);
-  if (args && isPlainRun(program, args)) {
-    return program.action(async () => finish(await actions.run(program.opts())));
-  }
   addRunCommands(program, actions, finish);
   addLibraryHarness(program, actions, finish);
   addConfigCommands(program, actions, finish);
@@ -180,12 +112,6 @@ export function createProgram(
 // Where the parser guesses nothing, the help is named.
 function withRemedy(text: string): string {
   return /unknown (command|option) '[^']*'$/.test(text) ? `${text}; see almenad --help` : text;
-}
-
-// Flags alone run the daemon, which then starts without the making of some fifty commands.
-function isPlainRun(program: Command, args: readonly string[]): boolean {
-  const { operands, unknown } = program.parseOptions([...args]);
-  return operands.length === 0 && unknown.length === 0;
 }
 
 // Commander guesses what a wrong command was meant to be only where no command is also an action.

@@ -25,7 +25,8 @@ const log = logger("forward");
 /** Reads the file; one that cannot be read is put aside, so that nothing in it is lost. */
 export async function loadForwards(path: string): Promise<KeptForwards> {
   try {
-    const { services, ports } = Kept().parse(JSON.parse(await readFile(path, "utf8")));
+    const json: unknown = JSON.parse(await readFile(path, "utf8"));
+    const { services, ports } = Kept().parse(json);
     return { services, ports };
   } catch (failure) {
     if (systemCode(failure) !== "ENOENT") {

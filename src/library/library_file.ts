@@ -1,31 +1,23 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import * as z from "zod";
-import { DaemonError, messageOf, once, systemCode, writeDurably } from "../core/mod.ts";
-
-const LocationRecord = once(() =>
-  z.strictObject({ id: z.string().min(1), path: z.string().min(1) })
-);
-const LibraryRecord = once(() =>
-  z.strictObject({
-    id: z.string().min(1),
-    name: z.string().min(1),
-    dir: z.string().min(1),
-    is_open: z.boolean(),
-    locations: z.array(LocationRecord()),
-  })
-);
-const LibrariesJson = once(() => z.strictObject({ libraries: z.array(LibraryRecord()) }));
+import { DaemonError, messageOf, systemCode, writeDurably } from "../core/mod.ts";
 
 /** A folder that belongs to a library. */
-export type LocationEntry = Readonly<z.output<ReturnType<typeof LocationRecord>>>;
-/** A library as it is kept. */
-export type LibraryEntry =
-  & Readonly<Omit<z.output<ReturnType<typeof LibraryRecord>>, "locations">>
-  & {
-    readonly locations: readonly LocationEntry[];
-  };
+export interface LocationEntry {
+  readonly id: string;
+  readonly path: string;
+}
 
+/** A library as it is kept. */
+export interface LibraryEntry {
+  readonly id: string;
+  readonly name: string;
+  readonly dir: string;
+  readonly is_open: boolean;
+  readonly locations: readonly LocationEntry[];
+}
+
+const TEXTS = ["id", "name", "dir"] as const;
 /** Largest libraries.json that is read: every library and location at the longest path. */
 const MAX_FILE_BYTES = 16 * 1_024 * 1_024;
 
@@ -47,7 +39,7 @@ export class LibraryFile {
     try {
       const text = await readFile(this.path, "utf8");
       if (text.length > MAX_FILE_BYTES) throw new RangeError("it is larger than any we write");
-      return checked(LibrariesJson().parse(JSON.parse(text)).libraries);
+      return checked(JSON.parse(text));
     } catch (cause) {
       if (systemCode(cause) === "ENOENT") return undefined;
       throw this.#damaged(cause);
@@ -73,18 +65,53 @@ export class LibraryFile {
   }
 
   #damaged(cause: unknown): DaemonError {
-    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : messageOf(cause);
     return new DaemonError(
       "data_loss",
-      `Cannot read ${this.path}: ${reason.replaceAll("\n", " ")}` +
+      `Cannot read ${this.path}: ${messageOf(cause).replaceAll("\n", " ")}` +
         "; put back a copy, or move the file away to begin with an empty default library",
       { cause },
     );
   }
 }
 
-function checked(libraries: LibraryEntry[]): LibraryEntry[] {
-  const ids = libraries.flatMap(({ id, locations }) => [id, ...locations.map((one) => one.id)]);
+// By hand, because every start reads this file, and making a schema takes longer than all its work.
+function checked(json: unknown): LibraryEntry[] {
+  const { libraries } = fieldsOf(json, "the file", ["libraries"]);
+  const entries = listOf(libraries, "libraries").map((one): LibraryEntry => {
+    const { locations, ...fields } = fieldsOf(one, "a library", [...TEXTS, "is_open", "locations"]);
+    const { is_open } = fields;
+    if (typeof is_open !== "boolean") throw new TypeError('"is_open" is not true or false');
+    const places = listOf(locations, "locations").map((place) => {
+      const { id, path } = fieldsOf(place, "a location", ["id", "path"]);
+      return { id: textOf(id, "id"), path: textOf(path, "path") };
+    });
+    const [id, name, dir] = TEXTS.map((key) => textOf(fields[key], key)) as [
+      string,
+      string,
+      string,
+    ];
+    return { id, name, dir, is_open, locations: places };
+  });
+  const ids = entries.flatMap(({ id, locations }) => [id, ...locations.map((one) => one.id)]);
   if (new Set(ids).size < ids.length) throw new RangeError("two entries have one id");
-  return libraries;
+  return entries;
+}
+
+function fieldsOf(json: unknown, what: string, keys: readonly string[]): Record<string, unknown> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new TypeError(`${what} is no object`);
+  }
+  const stranger = Object.keys(json).find((key) => !keys.includes(key));
+  if (stranger !== undefined) throw new TypeError(`${what} has the unknown key "${stranger}"`);
+  return json as Record<string, unknown>;
+}
+
+function listOf(json: unknown, key: string): unknown[] {
+  if (Array.isArray(json)) return json;
+  throw new TypeError(`"${key}" is no list`);
+}
+
+function textOf(json: unknown, key: string): string {
+  if (typeof json === "string" && json !== "") return json;
+  throw new TypeError(`"${key}" is no text, or empty`);
 }

@@ -26,6 +26,8 @@ import { MdnsSockets } from "./mdns_sockets.ts";
 
 /** Between two queries, contract 1.4; as often the interfaces are read again. */
 const QUERY_INTERVAL_MS = 5_000;
+/** The first question after start. */
+const FIRST_QUESTION_MS = 50;
 /**
  * After a start or a change of interfaces, asks again so much later: a fresh IPv6 address may not
  * send for its first second, and a switch may not forward to a group at once.
@@ -124,13 +126,19 @@ export class MdnsDiscovery implements Service {
     this.#peers = new MdnsPeers({ isKnown: (peerId) => components.isKnown(peerId) });
   }
 
-  /** Asks and announces once; a machine without multicast starts all the same. */
+  /**
+   * Listens, and asks and announces soon after, so that who waits for the doors does not wait for
+   * that; a machine without multicast starts all the same.
+   */
   async start(): Promise<void> {
     if (this.#isRunning) return;
     this.#isRunning = true;
     const look = () => guard("look for peers by mDNS", () => this.#look());
     this.#timers.add(this.#components.clock.every(QUERY_INTERVAL_MS, look));
-    await this.#look();
+    await this.#inTurn(async () => {
+      const isChanged = await this.#listen();
+      this.#askSoon([FIRST_QUESTION_MS, ...isChanged ? REPEATS_AFTER_CHANGE_MS : []]);
+    });
   }
 
   /** Says goodbye and closes every socket. */
@@ -170,22 +178,35 @@ export class MdnsDiscovery implements Service {
 
   /** One round; a round that is still under way stands for the next one too. */
   #look(): Promise<void> {
-    this.#round ??= this.#lookOnce()
+    return this.#inTurn(() => this.#lookOnce());
+  }
+
+  #inTurn(round: () => Promise<void>): Promise<void> {
+    this.#round ??= round()
       .catch((error) => log.warn("Looking for peers failed", { error: messageOf(error) }))
       .finally(() => this.#round = undefined);
     return this.#round;
   }
 
   async #lookOnce(): Promise<void> {
-    const isChanged = this.#readInterfaces();
-    await this.#sockets.update([...this.#links.values()]);
-    await this.#responder.ask([...this.#links.values()]);
-    this.#tellDeafness();
-    if (isChanged && this.#isRunning) this.#askAgainSoon();
+    const isChanged = await this.#listen();
+    await this.#ask();
+    if (isChanged) this.#askSoon(REPEATS_AFTER_CHANGE_MS);
     for (const peer of this.#peers.expire(this.#components.clock.monotonic())) this.#expire(peer);
   }
 
   /** @returns Whether there are other links than before. */
+  async #listen(): Promise<boolean> {
+    const isChanged = this.#readInterfaces();
+    await this.#sockets.update([...this.#links.values()]);
+    return isChanged;
+  }
+
+  async #ask(): Promise<void> {
+    await this.#responder.ask([...this.#links.values()]);
+    this.#tellDeafness();
+  }
+
   #readInterfaces(): boolean {
     const read = this.#components.interfaces ?? networkInterfaces;
     let links: Link[];
@@ -206,11 +227,12 @@ export class MdnsDiscovery implements Service {
     return isChanged;
   }
 
-  #askAgainSoon(): void {
-    for (const delayMs of REPEATS_AFTER_CHANGE_MS) {
+  #askSoon(delaysMs: readonly number[]): void {
+    if (!this.#isRunning) return;
+    for (const delayMs of delaysMs) {
       const timer = this.#components.clock.after(delayMs, () => {
         this.#timers.delete(timer);
-        guard("ask for peers by mDNS", () => this.#responder.ask([...this.#links.values()]));
+        guard("ask for peers by mDNS", () => this.#ask());
       });
       this.#timers.add(timer);
     }

@@ -14,7 +14,7 @@ const Peer = once(() =>
   z.string().min(1).max(128)
     .describe("Peer id, node number, or address such as 0:0000.ABCD.1234")
 );
-const Bytes = { in_bytes: z.number(), out_bytes: z.number() };
+const Bytes = once(() => ({ in_bytes: z.number(), out_bytes: z.number() }));
 const LinkOutput = once(() =>
   z.object({
     peer_id: z.string(),
@@ -25,7 +25,7 @@ const LinkOutput = once(() =>
     connected_at_ms: z.number(),
     connections: z.number(),
     latency_ms: z.number().optional(),
-    ...Bytes,
+    ...Bytes(),
     in_bytes_per_second: z.number(),
     out_bytes_per_second: z.number(),
   })
@@ -102,7 +102,7 @@ export const throughput = query({
   output: () =>
     z.object({
       step_ms: z.number(),
-      points: z.array(z.object({ time_ms: z.number(), ...Bytes }))
+      points: z.array(z.object({ time_ms: z.number(), ...Bytes() }))
         .describe("Oldest first; a step in which the daemon did not run is missing"),
     }),
   run: ({ range }, { traffic }: Pick<Uses, "traffic">) => {
@@ -131,8 +131,8 @@ export const throughputLive = stream({
     z.object({
       time_ms: z.number(),
       step_ms: z.number(),
-      ...Bytes,
-      peers: z.array(z.object({ peer_id: z.string(), ...Bytes })),
+      ...Bytes(),
+      peers: z.array(z.object({ peer_id: z.string(), ...Bytes() })),
     }),
   run: async function* ({ peers: wantsPeers }, { traffic }: Pick<Uses, "traffic">, { signal }) {
     const queue = new BoundedQueue<Sample>(QUEUE, () => stop());

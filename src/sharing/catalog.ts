@@ -61,7 +61,8 @@ export class Catalog {
 
   async #read(): Promise<Map<string, string> | undefined> {
     try {
-      const { items } = CatalogJson().parse(JSON.parse(await readFile(this.#path, "utf8")));
+      const json: unknown = JSON.parse(await readFile(this.#path, "utf8"));
+      const { items } = CatalogJson().parse(json);
       return new Map(items.map(({ id, name }) => [id, name]));
     } catch (cause) {
       if (systemCode(cause) === "ENOENT") return undefined;

@@ -15,7 +15,9 @@ export const MAX_ANSWER_BYTES = 32 * 1_024 * 1_024;
 export const MAX_SMALL_ANSWER_BYTES = 65_536;
 
 const Id = once(() => z.string().refine(isItemId));
-const Path = z.string().max(1_024).refine((path) => itemPathProblem(path) === undefined);
+const Path = once(() =>
+  z.string().max(1_024).refine((path) => itemPathProblem(path) === undefined)
+);
 const Length = once(() => z.number().int().min(1).max(CHUNK_BYTES));
 const Offset = once(() => z.number().int().min(0).max(Number.MAX_SAFE_INTEGER));
 
@@ -26,11 +28,11 @@ export const RequestJson = once(() =>
     z.strictObject({ ListGames: z.strictObject({}) }),
     z.strictObject({ GetGame: z.strictObject({ id: Id() }) }),
     z.strictObject({ GetHave: z.strictObject({ id: Id() }) }),
-    z.strictObject({ GetGameFileData: z.strictObject({ id: Id(), path: Path }) }),
+    z.strictObject({ GetGameFileData: z.strictObject({ id: Id(), path: Path() }) }),
     z.strictObject({
       GetGameFileChunk: z.strictObject({
         id: Id(),
-        path: Path,
+        path: Path(),
         offset: Offset(),
         length: Length(),
       }),

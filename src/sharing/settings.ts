@@ -14,7 +14,8 @@ export interface SharingSettings {
 export async function readSettings(dataDir: string): Promise<SharingSettings> {
   const path = join(dataDir, "sharing.json");
   try {
-    return SettingsJson().parse(JSON.parse(await readFile(path, "utf8")));
+    const json: unknown = JSON.parse(await readFile(path, "utf8"));
+    return SettingsJson().parse(json);
   } catch (cause) {
     if (systemCode(cause) === "ENOENT") return {};
     throw new DaemonError(

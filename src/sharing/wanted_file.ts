@@ -45,7 +45,8 @@ export class WantedFile {
   static async open(path: string, dir: string): Promise<WantedFile> {
     const file = new WantedFile(path, dir);
     try {
-      const read = WantedJson().parse(JSON.parse(await readFile(path, "utf8")));
+      const json: unknown = JSON.parse(await readFile(path, "utf8"));
+      const read = WantedJson().parse(json);
       if (read.dir === dir) { for (const want of read.wanted) file.#wanted.set(want.id, want); }
     } catch (error) {
       const isMissing = systemCode(error) === "ENOENT";

@@ -23,17 +23,19 @@ export const GEOLOCATION_FAILURE_CACHE_MS = 60_000;
 /** Largest answer read, in bytes. */
 export const GEOLOCATION_ANSWER_BYTES = 65_536;
 
-const text = z.string().max(256).nullish().transform((value) => stripControl(value ?? ""));
+const Text = once(() =>
+  z.string().max(256).nullish().transform((value) => stripControl(value ?? ""))
+);
 
 /** The JSON of the online service, and of `/almena/geo/1.0`, contract 1.1 and 1.6. */
 export const GeolocationJson = once(() =>
   z.object({
-    ip: text,
-    city: text,
-    region: text,
-    country_code: text,
-    country_name: text,
-    timezone: text,
+    ip: Text(),
+    city: Text(),
+    region: Text(),
+    country_code: Text(),
+    country_name: Text(),
+    timezone: Text(),
     latitude: z.number().min(-90).max(90).nullish().transform((value) => value ?? 0),
     longitude: z.number().min(-180).max(180).nullish().transform((value) => value ?? 0),
   }).transform((json): Geolocation => ({

@@ -25,14 +25,8 @@ const SECRET_FIELDS = [/token/i, /secret/i, /password/i, /private.?key/i, /autho
 
 /** Sends the log lines that pass the filter to the targets; may be called again at any time. */
 export function configureLogging(filter: LogFilter, targets: LogTargets): void {
-  const sinks: Record<string, Sink> = {};
-  if (targets.file) sinks["file"] = toSink(targets.file, jsonLine);
-  if (targets.terminal) sinks["terminal"] = toSink(targets.terminal, terminalLine);
-  const { hub } = targets;
-  if (hub) {
-    sinks["hub"] = redactByField((record: LogRecord) => hub.add(entryOf(record)), SECRET_FIELDS);
-  }
-  const names = Object.keys(sinks);
+  const sinks = { all: redactByField(sinkOf(targets), SECRET_FIELDS) };
+  const names = ["all"];
   configureSync({
     reset: true,
     sinks,
@@ -54,8 +48,15 @@ export function endLogging(): void {
   resetSync();
 }
 
-function toSink(target: { write(line: string): unknown }, format: (record: LogRecord) => string) {
-  return redactByField((record: LogRecord) => void target.write(format(record)), SECRET_FIELDS);
+// One for all targets, so that a record is looked through for secrets and put into words once.
+function sinkOf({ file, terminal, hub }: LogTargets): Sink {
+  return (record) => {
+    const timestamp = new Date(record.timestamp).toISOString();
+    file?.write(jsonLine(record, timestamp));
+    const text = textOf(record);
+    terminal?.write(terminalLine(record, timestamp, text));
+    hub?.add(entryOf(record, timestamp, text));
+  };
 }
 
 function sinkLevel(level: LogLevel): SinkLevel | null {
@@ -63,9 +64,9 @@ function sinkLevel(level: LogLevel): SinkLevel | null {
   return level === "warn" ? "warning" : level;
 }
 
-function jsonLine(record: LogRecord): string {
+function jsonLine(record: LogRecord, timestamp: string): string {
   const line = {
-    timestamp: new Date(record.timestamp).toISOString(),
+    timestamp,
     level: levelName(record),
     target: record.category.slice(1).join("."),
     message: record.message.join(""),
@@ -74,19 +75,18 @@ function jsonLine(record: LogRecord): string {
   return `${JSON.stringify(line)}\n`;
 }
 
-function terminalLine(record: LogRecord): string {
-  const time = new Date(record.timestamp).toISOString();
+function terminalLine(record: LogRecord, time: string, text: string): string {
   const level = levelName(record).toUpperCase().padEnd(5);
-  return `${time} ${level} ${record.category.slice(1).join(".")}: ${textOf(record)}\n`;
+  return `${time} ${level} ${record.category.slice(1).join(".")}: ${text}\n`;
 }
 
-function entryOf(record: LogRecord): LogEntry {
+function entryOf(record: LogRecord, timestamp: string, message: string): LogEntry {
   const { jobId, libraryId } = record.properties;
   return Object.freeze({
-    timestamp: new Date(record.timestamp).toISOString(),
+    timestamp,
     level: levelName(record),
     target: record.category.slice(1).join("."),
-    message: textOf(record),
+    message,
     ...(typeof jobId === "string" ? { job_id: jobId } : {}),
     ...(typeof libraryId === "string" ? { library_id: libraryId } : {}),
   });
@@ -95,8 +95,15 @@ function entryOf(record: LogRecord): LogEntry {
 // One line: text from a peer must not look like further lines.
 function textOf(record: LogRecord): string {
   const properties = Object.entries(plain(record.properties))
-    .map(([key, value]) => ` ${key}=${inspect(value, { breakLength: Infinity, depth: 3 })}`);
+    .map(([key, value]) => ` ${key}=${wordOf(value)}`);
   return `${record.message.join("")}${properties.join("")}`;
+}
+
+// What most values are needs none of the inspection of objects.
+function wordOf(value: unknown): string {
+  if (typeof value === "number") return `${value}`;
+  if (typeof value === "string" && /^[\w .,:/-]*$/.test(value)) return `'${value}'`;
+  return inspect(value, { breakLength: Infinity, depth: 3 });
 }
 
 function levelName(record: LogRecord): LogEntry["level"] {

@@ -67,6 +67,26 @@ Deno.test("runCli() passes every flag on, before and after the command", async (
   }
 });
 
+Deno.test("runCli() takes flags that run the daemon as the parser of commands does", async () => {
+  const lines: [args: string[], ...call: unknown[]][] = [
+    [["--private", "--private"], "run", { ...DEFAULTS, private: true }],
+    [["--instance", "a", "--instance=b"], "run", { ...DEFAULTS, instance: "b" }],
+    [["--instance", "-a"], "run", { ...DEFAULTS, instance: "-a" }],
+    [["--instance="], "run", { ...DEFAULTS, instance: "" }],
+    [["--dev", "service-run"], "service-run", { ...DEFAULTS, dev: true }],
+    [["start", "--foreground", "--dev"], "run", { ...DEFAULTS, dev: true }],
+  ];
+  for (const [args, ...call] of lines) {
+    assert.deepEqual((await run(args)).calls, [call], args.join(" "));
+  }
+  const refused = [["--foreground"], ["--format", "xml"], ["--dev=yes"], ["--instance"], [""]];
+  for (const args of refused) {
+    const { code, calls, errors } = await run(args);
+    assert.deepEqual([code, calls], [EXIT.usage, []], args.join(" "));
+    assert.notEqual(errors, "");
+  }
+});
+
 Deno.test("runCli() knows the version wherever it is asked for, and starts nothing", async () => {
   const lines = [["--version"], ["-V"], ["--dev", "--version"], ["--data-dir", "/a", "-V"], [
     "run",
