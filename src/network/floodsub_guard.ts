@@ -7,15 +7,12 @@ import type { PeerBudgets } from "./peer_budgets.ts";
 /** Topics one peer may listen to. */
 const MAX_PEER_TOPICS = 1_024;
 
-interface Wrapped {
-  unwrap(): { unwrap(): Stream };
-}
-
 interface PeerStreams {
   readonly peerId: PeerId;
-  readonly inboundPb?: Wrapped;
-  readonly outboundPb?: Wrapped;
 }
+
+/** Of one peer, by direction. */
+type Streams = Partial<Record<Stream["direction"], Stream>>;
 
 interface Message {
   readonly topic: string;
@@ -34,9 +31,9 @@ interface Subscription {
 
 /** The parts of floodsub that are bounded here; some are not its public interface. */
 export interface FloodsubParts {
-  readonly peers: { get(peerId: PeerId): PeerStreams | undefined };
   readonly subscriptions: ReadonlySet<string>;
   readonly topics: ReadonlyMap<string, { has(peerId: PeerId): boolean }>;
+  addPeer(peerId: PeerId, stream: Stream): PeerStreams;
   processRpc(peerStreams: PeerStreams, rpc: Rpc): Promise<boolean>;
   processRpcSubOpt(peerId: PeerId, subscription: Subscription): void;
   sendRpc(peerId: PeerId, rpc: Rpc): void;
@@ -49,6 +46,7 @@ export function guardFloodsub(
   budgets: PeerBudgets,
   counts: PubsubCounts,
 ): void {
+  const streams = streamsOf(router);
   const handleRpc = router.processRpc.bind(router);
   router.processRpc = async (peerStreams, rpc) => {
     const { messages = [], subscriptions = [] } = rpc;
@@ -56,17 +54,34 @@ export function guardFloodsub(
     counts.unwanted += messages.length - wanted.length;
     const units = 1 + subscriptions.length + wanted.length + messages.length / 8;
     const bytes = messages.reduce((sum, { data }) => sum + data.byteLength, 0);
-    const ms = budgets.charge(peerStreams.peerId.toString(), units, bytes);
-    if (ms > 0) hold(peerStreams.inboundPb?.unwrap().unwrap(), ms);
+    const id = peerStreams.peerId.toString();
+    const ms = budgets.charge(id, units, bytes);
+    if (ms > 0) hold(streams.get(id)?.inbound, ms);
     return await handleRpc(peerStreams, { ...rpc, messages: wanted });
   };
   const send = router.sendRpc.bind(router);
   router.sendRpc = (peerId, rpc) => {
-    const stream = router.peers.get(peerId)?.outboundPb?.unwrap().unwrap();
+    const stream = streams.get(peerId.toString())?.outbound;
     if ((stream?.writeBufferLength ?? 0) <= MAX_STREAM_BUFFER) return send(peerId, rpc);
     counts.unsent += rpc.messages?.length ?? 0;
   };
   boundTopics(router);
+}
+
+function streamsOf(router: FloodsubParts): Map<string, Streams> {
+  const streams = new Map<string, Streams>();
+  const add = router.addPeer.bind(router);
+  router.addPeer = (peerId, stream) => {
+    const id = peerId.toString();
+    streams.set(id, { ...streams.get(id), [stream.direction]: stream });
+    return add(peerId, stream);
+  };
+  const remove = router._removePeer.bind(router);
+  router._removePeer = (peerId) => {
+    streams.delete(peerId.toString());
+    remove(peerId);
+  };
+  return streams;
 }
 
 function boundTopics(router: FloodsubParts): void {
