@@ -23,6 +23,7 @@ export function droppedCounts(
     ...prefixed("grpc_connections_", withoutOpen(doors.grpc.connections())),
     ...prefixed("rest_connections_", withoutOpen(doors.rest.connections())),
     ...network.p2pd ? prefixed("p2pd_connections_", withoutOpen(network.p2pd.counts)) : {},
+    ...network.stack?.counts(),
     control_connections_refused: doors.control.counts.refused,
     events_dropped: subscriptions.dropped,
     ...plugins.counts(),

@@ -63,6 +63,8 @@ export function assembleP2pd(input: P2pdNodeInput): P2pdNode {
     { swarm: () => swarm, onPersistent: (change) => input.onPersistent(change) },
     flags,
   );
+  const help = "Refused and dropped things";
+  metrics.counts("almenad_dropped_total", help, () => stack.counts());
   const swarm = createSwarm(input, { peerId, metrics, stack });
   const server = new P2pdServer({
     parts: () => stack.parts(),

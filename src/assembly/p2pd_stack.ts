@@ -103,6 +103,14 @@ export class P2pdStack implements Service {
     return this.#pubsub;
   }
 
+  /** What peers asked for in vain, since start. */
+  counts(): Record<string, number> {
+    const { dht, pubsub } = this;
+    const named = (prefix: string, counts: Readonly<Record<string, number>> = {}) =>
+      Object.entries(counts).map(([kind, count]) => [`${prefix}${kind}`, count] as const);
+    return Object.fromEntries([...named("dht_", dht?.counts), ...named("pubsub_", pubsub?.counts)]);
+  }
+
   /** Places at relays; undefined when relays are not used. */
   get relays(): RelayPlaces | undefined {
     return this.#relays;

@@ -1,5 +1,5 @@
 /** Words everyone shares: services, operations, events, errors, time. Imports nothing of ours. */
-export { BoundedQueue } from "./bounded_queue.ts";
+export { BoundedQueue, type QueueWeight } from "./bounded_queue.ts";
 export {
   CONTROL_CONNECTIONS,
   type ControlPlace,

@@ -3,7 +3,16 @@ import { gossipsub } from "@libp2p/gossipsub";
 import { publicKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { PeerId, PublicKey } from "@libp2p/interface";
 import { Buffer } from "node:buffer";
-import { DaemonError, logger } from "../core/mod.ts";
+import { DaemonError, logger, systemClock } from "../core/mod.ts";
+import { type FloodsubParts, guardFloodsub } from "./floodsub_guard.ts";
+import {
+  type GossipsubParts,
+  guardGossipsub,
+  MAX_STREAM_BUFFER,
+  ownBytes,
+  type PubsubCounts,
+} from "./gossipsub_guard.ts";
+import { PeerBudgets } from "./peer_budgets.ts";
 
 /** A message of a topic, with the fields other implementations give their programs. */
 export interface TopicMessage {
@@ -28,6 +37,17 @@ export interface PubsubInit {
 export const MAX_PUBSUB_BYTES = 1_048_576;
 /** Topics subscribed to at once. */
 export const MAX_TOPICS = 4_096;
+/** Streams of one connection that a peer sends on; one is enough, and one may replace another. */
+const MAX_STREAMS = 4;
+/**
+ * What one peer may send: a frame with one message is two units. That many messages a second, each
+ * with a signature to check, take a quarter of a processor.
+ */
+const BUDGET = {
+  what: "pubsub",
+  units: { perSecond: 2_000, burst: 4_000 },
+  bytes: { perSecond: 32 * MAX_PUBSUB_BYTES, burst: 64 * MAX_PUBSUB_BYTES },
+};
 
 type RouterMessage = {
   type: "signed" | "unsigned";
@@ -56,6 +76,8 @@ const log = logger("network");
 export class Pubsub {
   readonly #init: PubsubInit;
   readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #budgets = new PeerBudgets(systemClock, BUDGET);
+  readonly #counts: PubsubCounts = { unwanted: 0, unsent: 0 };
   #router: Router | undefined;
 
   constructor(init: PubsubInit) {
@@ -67,7 +89,7 @@ export class Pubsub {
     const globalSignaturePolicy = this.#init.isSigned ? "StrictSign" : "StrictNoSign";
     const { heartbeatMs } = this.#init;
     const made = this.#init.router === "floodsub"
-      ? floodsub({ emitSelf: true, globalSignaturePolicy })(components)
+      ? floodsub({ emitSelf: true, globalSignaturePolicy, canRelayMessage: false })(components)
       : gossipsub({
         emitSelf: true,
         globalSignaturePolicy,
@@ -75,13 +97,25 @@ export class Pubsub {
         fallbackToFloodsub: true,
         runOnLimitedConnection: true,
         maxInboundDataLength: MAX_PUBSUB_BYTES + 4_096,
+        maxInboundStreams: MAX_STREAMS,
+        maxOutboundBufferSize: MAX_STREAM_BUFFER,
+        // A peer's next frame waits for the last one, so that only one is under way.
+        ...{ awaitRpcHandler: true, awaitRpcMessageHandler: true },
         ...heartbeatMs ? { heartbeatInterval: heartbeatMs } : {},
       })(components);
+    if (this.#init.router === "floodsub") {
+      guardFloodsub(made as unknown as FloodsubParts, this.#budgets, this.#counts);
+    } else guardGossipsub(made as unknown as GossipsubParts, this.#budgets, this.#counts);
     const router = made as unknown as Router;
     router.addEventListener("message", ({ detail }) => this.#deliver(detail));
     this.#router = router;
     return made;
   };
+
+  /** What peers asked for in vain, since start. */
+  get counts(): Readonly<Record<string, number>> {
+    return { slowed: this.#budgets.slowed, ...this.#counts };
+  }
 
   /** Topics that somebody here listens to. */
   topics(): string[] {
@@ -137,7 +171,7 @@ export class Pubsub {
   #deliver(message: RouterMessage): void {
     const listeners = this.#listeners.get(message.topic);
     if (!listeners) return;
-    const fields = topicMessage(message);
+    const fields = ownBytes(topicMessage(message)); // it may wait for a slow program
     for (const listener of listeners) {
       try {
         listener(fields);

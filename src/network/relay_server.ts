@@ -10,6 +10,7 @@ import type {
   PeerId,
   TypedEventTarget,
 } from "@libp2p/interface";
+import { tellSeconds } from "./relay_wire.ts";
 
 /** libp2p's circuit relay v2: a peer asks for a place or for a circuit. */
 const HOP_PROTOCOL = "/libp2p/circuit/relay/0.2.0/hop";
@@ -62,6 +63,7 @@ export function relayServer(limits: RelayLimits): {
       const { events, connectionManager } = components as RelayComponents;
       connectionsOf = (peerId) => connectionManager.getConnections(peerId);
       const relay = create(components);
+      tellSeconds(relay);
       events.addEventListener("peer:disconnect", ({ detail }) => freePlace(relay, detail));
       return relay;
     },

@@ -16,6 +16,8 @@ const Message = once(() =>
 );
 /** Messages that wait for one slow reader. */
 const QUEUE = 1_024;
+/** Characters in them. */
+const QUEUE_CHARACTERS = 16 * 1_048_576;
 
 function running(pubsub: Uses["pubsub"]): Pubsub {
   const part = pubsub();
@@ -68,7 +70,10 @@ export const pubsubSubscribe = stream({
   input: () => z.strictObject({ topic: Topic() }),
   output: Message,
   run: ({ topic }, { pubsub }: Uses, { signal }) => {
-    const queue = new BoundedQueue<z.input<ReturnType<typeof Message>>>(QUEUE, () => end());
+    const queue = new BoundedQueue<z.input<ReturnType<typeof Message>>>(QUEUE, () => end(), {
+      limit: QUEUE_CHARACTERS,
+      of: ({ data, base64 }) => data.length + base64.length,
+    });
     const end = running(pubsub).subscribe(topic, ({ data }) => {
       const bytes = Buffer.from(data);
       queue.push({ topic, data: bytes.toString("utf8"), base64: bytes.toString("base64") });

@@ -6,9 +6,11 @@ import { type Datastore, Key } from "interface-datastore";
 import { base32 } from "multiformats/bases/base32";
 import type { CID } from "multiformats/cid";
 import { Buffer } from "node:buffer";
-import { DaemonError, logger, messageOf } from "../../core/mod.ts";
+import { DaemonError, logger, messageOf, systemClock } from "../../core/mod.ts";
+import { PeerBudgets } from "../peer_budgets.ts";
 import { type DhtNetwork, KeptStreams } from "./kept_streams.ts";
 import { LookupEnd } from "./lookup_end.ts";
+import { type DhtRpc, guardRpc } from "./rpc_guard.ts";
 import { type PeerTeller, tellNews } from "./peer_news.ts";
 import {
   ipnsRules,
@@ -25,6 +27,13 @@ const PROTOCOL = "/ipfs/kad/1.0.0";
 const RECORDS = "/dht/record/";
 /** Streams of one connection, in and out each. */
 const MAX_STREAMS = 128;
+
+/** What one peer may ask of us; a search asks each peer once or twice. */
+const BUDGET = {
+  what: "DHT",
+  units: { perSecond: 500, burst: 2_000 },
+  bytes: { perSecond: 4 * MAX_VALUE_BYTES, burst: 32 * MAX_VALUE_BYTES },
+};
 
 /** What {@link Dht} uses. */
 export interface DhtComponents {
@@ -51,6 +60,7 @@ export class Dht {
   readonly #components: DhtComponents;
   readonly #init: DhtInit;
   readonly #times = new ReceiveTimes();
+  readonly #budgets = new PeerBudgets(systemClock, BUDGET);
   #dht: KadDHT | undefined;
 
   constructor(components: DhtComponents, init: DhtInit) {
@@ -75,7 +85,8 @@ export class Dht {
     // The library copies the rules it is given by name; names without one are found behind them.
     Object.setPrototypeOf(dht.validators, openValidators());
     Object.setPrototypeOf(dht.selectors, openSelectors(this.#times));
-    const { network } = dht as KadDHT & { network: DhtNetwork & PeerTeller };
+    const { network, rpc } = dht as KadDHT & { network: DhtNetwork & PeerTeller; rpc: DhtRpc };
+    guardRpc(rpc, this.#budgets);
     new KeptStreams(network);
     tellNews(network, () => this.#components.node().peerId.toString());
     this.#dht = dht;
@@ -186,6 +197,11 @@ export class Dht {
     for await (const event of this.#events(this.#kad.getClosestPeers(key, { signal }), signal)) {
       if (event.name === "FINAL_PEER") yield event.peer.id;
     }
+  }
+
+  /** What peers asked for in vain, since start. */
+  get counts(): Readonly<Record<string, number>> {
+    return { slowed: this.#budgets.slowed };
   }
 
   /** Peers in the routing table. */

@@ -194,21 +194,29 @@ export class P2PClient {
     });
   }
 
-  /** Listens to a topic until the loop over it is left. */
-  async pubsubSubscribe(topic: string): Promise<AsyncIterable<PubsubMessageFields>> {
+  /** Listens to a topic until the loop over it is left, or `return()` is called. */
+  async pubsubSubscribe(topic: string): Promise<AsyncIterableIterator<PubsubMessageFields>> {
     const request = { type: REQUEST.pubsub, pubsub: { type: PUBSUB.subscribe, topic } };
     const { socket } = await exchange(this.#address, request);
-    return (async function* () {
-      try {
-        for (;;) {
+    const end = () => {
+      socket.destroy();
+      return { done: true as const, value: undefined };
+    };
+    // A generator could be left only once the next message has come.
+    const messages: AsyncIterableIterator<PubsubMessageFields> = {
+      async next() {
+        try {
           const bytes = await socket.next();
-          if (!bytes) return;
-          yield PubsubMessage.decode(bytes);
+          return bytes ? { value: PubsubMessage.decode(bytes) } : end();
+        } catch (failure) {
+          end();
+          throw failure;
         }
-      } finally {
-        socket.destroy();
-      }
-    })();
+      },
+      return: () => Promise.resolve(end()),
+      [Symbol.asyncIterator]: () => messages,
+    };
+    return messages;
   }
 
   /** Gives a peer's connections a weight. */

@@ -24,6 +24,8 @@ export interface PubsubPart {
 
 /** Messages that wait for one slow subscriber; the newest are lost. */
 export const SUBSCRIPTION_QUEUE = 1_024;
+/** Bytes of data in them; room for a few of the longest. */
+export const SUBSCRIPTION_BYTES = 16 * 1_048_576;
 
 const log = logger("p2pd");
 
@@ -51,7 +53,10 @@ export async function pubsub(
 
 function subscription(part: PubsubPart, topic: string): LongAnswer {
   // Begun before the answer: what is published right behind it must arrive.
-  const queue = new BoundedQueue<PubsubMessageFields>(SUBSCRIPTION_QUEUE);
+  const queue = new BoundedQueue<PubsubMessageFields>(SUBSCRIPTION_QUEUE, undefined, {
+    limit: SUBSCRIPTION_BYTES,
+    of: ({ data }) => data?.byteLength ?? 0,
+  });
   const end = part.subscribe(topic, (message) => queue.push(message));
   return {
     response: { type: RESPONSE.ok },

@@ -7,7 +7,15 @@ const SCRIPT = fileURLToPath(new URL("p2p_abuse.ts", import.meta.url));
 const CONFIG = fileURLToPath(new URL("../../../deno.json", import.meta.url));
 
 /** What it can do. */
-export type Abuse = "frames" | "streams" | "pubsub" | "dht";
+export type Abuse =
+  | "frames"
+  | "streams"
+  | "pubsub"
+  | "large"
+  | "rpcs"
+  | "deaf"
+  | "dht"
+  | "providers";
 
 /** A peer that abuses a p2pd, in a process of its own; what it holds it holds until it is stopped. */
 export class Abuser implements AsyncDisposable {
@@ -17,12 +25,32 @@ export class Abuser implements AsyncDisposable {
     this.#child = child;
   }
 
-  /** Starts one, and waits until it is connected. */
-  static async start(p2pd: P2pd, abuse: Abuse, count: number, ms = 60_000): Promise<Abuser> {
+  /**
+   * Starts one, and waits until it is connected.
+   *
+   * @param isNice Whether it leaves the processor to others, as one on another machine would.
+   */
+  static async start(
+    p2pd: P2pd,
+    abuse: Abuse,
+    count: number,
+    ms = 60_000,
+    isNice = false,
+  ): Promise<Abuser> {
     const address = `${p2pd.info.addrs[0]}/p2p/${p2pd.peerId}`;
     const flags = ["-A", "--no-check", "--node-modules-dir=manual", "--config", CONFIG];
     const child = new LineProcess({
-      command: [Deno.execPath(), "run", ...flags, SCRIPT, abuse, address, String(count), `${ms}`],
+      command: [
+        ...isNice ? ["nice", "-n", "19"] : [],
+        Deno.execPath(),
+        "run",
+        ...flags,
+        SCRIPT,
+        abuse,
+        address,
+        String(count),
+        `${ms}`,
+      ],
     });
     await child.waitFor(
       "connection",

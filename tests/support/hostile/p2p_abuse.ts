@@ -2,7 +2,7 @@
  * A peer that abuses what a p2pd serves to peers: started as a process of its own, told what to do by its arguments,
  * says `{"event":"connected"}`, then what it got as one line of JSON.
  *
- *     deno run -A p2p_abuse.ts frames|streams|pubsub|dht ADDRESS COUNT [MS]
+ *     deno run -A p2p_abuse.ts frames|streams|pubsub|large|rpcs|deaf|dht|providers ADDRESS COUNT [MS]
  */
 import { noise } from "@chainsafe/libp2p-noise";
 import { yamux } from "@chainsafe/libp2p-yamux";
@@ -27,9 +27,11 @@ const PROTOCOLS = [
 /** Handled by a program that the test registered. */
 const ECHO = "/echo/1.0.0";
 const KAD = "/ipfs/kad/1.0.0";
+const MESHSUB = "/meshsub/1.1.0";
 const TOPIC = "abused";
 /** Bytes of one message or record. */
 const SIZE = 1_024;
+const LARGE_SIZE = 512 * 1_024;
 const AT_ONCE = 16;
 
 type Node = Libp2p<{ pubsub: GossipSub }>;
@@ -114,14 +116,14 @@ async function streams(connection: Connection, count: number): Promise<object> {
   return { opened: open.length, alive, refused, isConnected: connection.status === "open" };
 }
 
-async function pubsub(node: Node, count: number, ms: number): Promise<object> {
+async function pubsub(node: Node, count: number, ms: number, size = SIZE): Promise<object> {
   const { pubsub } = node.services;
   pubsub.subscribe(TOPIC);
   const until = performance.now() + ms;
   let sent = 0;
   while (sent < count && performance.now() < until) {
-    await pubsub.publish(TOPIC, randomBytes(SIZE)).catch(() => undefined);
-    if (++sent % 32 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+    await pubsub.publish(TOPIC, randomBytes(size)).catch(() => undefined);
+    if (++sent % (32 * SIZE / size) < 1) await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return { sent };
 }
@@ -134,6 +136,126 @@ function varint(value: number): Uint8Array {
   const bytes: number[] = [];
   for (; value > 127; value = Math.floor(value / 128)) bytes.push(value % 128 + 128);
   return Uint8Array.from([...bytes, value]);
+}
+
+async function silence({ services: { pubsub } }: Node): Promise<void> {
+  await (pubsub as GossipSub & { stop(): Promise<void> }).stop();
+}
+
+/** Every kind of entry that an RPC has, as fast as they are taken. */
+async function rpcs(node: Node, connection: Connection, count: number, ms: number) {
+  await silence(node); // it would answer
+  const random = new Seeded(3);
+  const until = performance.now() + ms;
+  let [sent, streams] = [0, 0];
+  while (sent < count && performance.now() < until && connection.status === "open") {
+    try {
+      const signal = AbortSignal.timeout(2_000);
+      const stream = await connection.newStream(MESHSUB, { signal });
+      streams++;
+      stream.addEventListener("message", () => undefined);
+      while (sent < count && performance.now() < until && stream.status === "open") {
+        const rpc = randomRpc(random);
+        const isTaken = stream.send(Buffer.concat([varint(rpc.length), rpc]));
+        if (++sent % 64 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+        if (!isTaken) await drained(stream, until);
+        if (sent % 20_000 === 0) stream.send(Uint8Array.of(0xff, 0xff, 0xff, 0x7f)); // 256 MiB
+      }
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  return { sent, streams };
+}
+
+async function drained(stream: Stream, until: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, Math.max(0, until - performance.now()));
+  for (const event of ["drain", "close"] as const) stream.addEventListener(event, () => resolve());
+  await promise;
+  clearTimeout(timer);
+}
+
+function randomRpc(random: Seeded): Uint8Array {
+  const text = (topic: string) => lengthPrefixed(0x0a, Buffer.from(topic));
+  const ids = (tag: number, many: number) =>
+    Array.from({ length: many }, () => lengthPrefixed(tag, randomBytes(46)));
+  const control = (tag: number, ...parts: Uint8Array[]) =>
+    lengthPrefixed(0x1a, lengthPrefixed(tag, Buffer.concat(parts)));
+  return random.pick([
+    () => randomBytes(random.int(0, 64)),
+    () => new Uint8Array(0),
+    () =>
+      Buffer.concat(Array.from({ length: 200 }, (_one, at) => {
+        const topic = lengthPrefixed(0x12, Buffer.from(`${random.text(16)}${at}`));
+        return lengthPrefixed(0x0a, Buffer.concat([Uint8Array.of(8, 1), topic]));
+      })),
+    () => control(0x0a, text(TOPIC), ...ids(0x12, 500)), // IHAVE
+    () => control(0x12, ...ids(0x0a, 500)), // IWANT
+    () => control(0x1a, text(TOPIC)), // GRAFT
+    () => control(0x22, text(TOPIC)), // PRUNE
+    () => control(0x2a, ...ids(0x0a, 100)), // IDONTWANT
+    // Messages that nobody asked for, and some with a signature that is none.
+    () =>
+      Buffer.concat(Array.from({ length: 20 }, (_one, at) => {
+        const topic = at % 2 === 0 ? TOPIC : `${TOPIC}${at}`;
+        return lengthPrefixed(
+          0x12,
+          Buffer.concat([
+            lengthPrefixed(
+              0x0a,
+              Buffer.concat([Uint8Array.of(0, 36, 8, 1, 18, 32), randomBytes(32)]),
+            ),
+            lengthPrefixed(0x12, randomBytes(SIZE)),
+            lengthPrefixed(0x1a, randomBytes(8)),
+            lengthPrefixed(0x22, Buffer.from(topic)),
+            lengthPrefixed(0x2a, randomBytes(64)),
+          ]),
+        );
+      })),
+  ])();
+}
+
+/** Listens to a topic, and reads nothing of what comes. */
+async function deaf(node: Node, connection: Connection): Promise<object> {
+  await silence(node);
+  await node.handle(MESHSUB, (stream) => stream.pause());
+  const stream = await connection.newStream(MESHSUB);
+  const topic = lengthPrefixed(0x12, Buffer.from(TOPIC));
+  const rpc = lengthPrefixed(0x0a, Buffer.concat([Uint8Array.of(8, 1), topic]));
+  stream.send(Buffer.concat([varint(rpc.length), rpc]));
+  return {};
+}
+
+/** Says that it has ever more content. */
+async function providers(node: Node, connection: Connection, count: number, ms: number) {
+  const until = performance.now() + ms;
+  const self = Buffer.concat([
+    lengthPrefixed(0x0a, node.peerId.toMultihash().bytes),
+    ...Array.from({ length: 200 }, (_one, at) => {
+      return lengthPrefixed(0x12, multiaddr(`/ip4/10.0.0.${at}/tcp/4001`).bytes);
+    }),
+  ]);
+  let sent = 0;
+  while (sent < count && performance.now() < until && connection.status === "open") {
+    try {
+      const signal = AbortSignal.timeout(10_000);
+      const stream = await connection.newStream(KAD, { signal, maxOutboundStreams: 1_000 });
+      for (let at = 0; at < 100 && stream.status === "open"; at++) {
+        const key = Buffer.concat([Uint8Array.of(0x12, 32), randomBytes(32)]);
+        const parts = [Uint8Array.of(8, 2), lengthPrefixed(0x12, key), lengthPrefixed(0x4a, self)];
+        const message = Buffer.concat(parts);
+        sent++;
+        if (!stream.send(Buffer.concat([varint(message.length), message]))) {
+          await drained(stream, until);
+        }
+      }
+      await stream.close({ signal });
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+  return { sent };
 }
 
 function putMessage(at: number): Uint8Array {
@@ -181,6 +303,10 @@ const MODES: Readonly<Record<string, () => Promise<object>>> = {
   frames: () => frames(node, address, Number(count)),
   streams: () => streams(connection, Number(count)),
   pubsub: () => pubsub(node, Number(count), Number(ms)),
+  large: () => pubsub(node, Number(count), Number(ms), LARGE_SIZE),
+  rpcs: () => rpcs(node, connection, Number(count), Number(ms)),
+  deaf: () => deaf(node, connection),
+  providers: () => providers(node, connection, Number(count), Number(ms)),
   dht: () => dht(connection, Number(count), Number(ms)),
 };
 say({ event: "done", ...await MODES[mode]?.() });
