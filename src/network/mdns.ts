@@ -10,9 +10,9 @@ import {
   withDeadline,
 } from "../core/mod.ts";
 import { formatIp, type IpAddress, parseIp } from "./addresses.ts";
-import { type ClaimRefusal, readClaims } from "./mdns_claims.ts";
+import { readClaims } from "./mdns_claims.ts";
 import type { ReceivedPacket } from "./mdns_group_socket.ts";
-import { PacketLimiter, type RateRefusal } from "./mdns_limits.ts";
+import { PacketLimiter } from "./mdns_limits.ts";
 import { describeLink, type Interfaces, isSourceOf, type Link, linksOf } from "./mdns_links.ts";
 import {
   decodeMessage,
@@ -20,9 +20,10 @@ import {
   mayConcernPeers,
   type MdnsAnnouncement,
 } from "./mdns_message.ts";
-import { type AnnouncementRefusal, type ExpiredPeer, MdnsPeers } from "./mdns_peers.ts";
+import { type ExpiredPeer, MdnsPeers } from "./mdns_peers.ts";
 import { MdnsResponder } from "./mdns_responder.ts";
 import { MdnsSockets } from "./mdns_sockets.ts";
+import type { MdnsDiscovered, MdnsDropReason, MdnsStatus } from "./mdns_status.ts";
 
 /** Between two queries, contract 1.4; as often the interfaces are read again. */
 const QUERY_INTERVAL_MS = 5_000;
@@ -35,43 +36,6 @@ const FIRST_QUESTION_MS = 50;
 const REPEATS_AFTER_CHANGE_MS = [1_000, 3_000] as const;
 /** Longest wait for the goodbyes to leave. */
 const GOODBYE_TIMEOUT_MS = 300;
-
-/** A valid announcement of a peer. */
-export interface MdnsDiscovered {
-  readonly peerId: string;
-  /** Multiaddrs on the announcing link's subnets that were heard in the last minute, no `/p2p`. */
-  readonly addresses: readonly string[];
-  /** Always: addresses of other networks are not passed on. */
-  readonly onLink: true;
-}
-
-/** Why a packet or what it said was dropped. */
-export type MdnsDropReason =
-  | "too_large"
-  | "off_link"
-  | "malformed"
-  | RateRefusal
-  | ClaimRefusal
-  | AnnouncementRefusal;
-
-/** What mDNS does and has seen, for status and metrics. */
-export interface MdnsStatus {
-  readonly links: readonly {
-    readonly interfaceName: string;
-    readonly family: 4 | 6;
-    readonly address: string;
-    /** Packets can be sent, as far as we know. */
-    readonly works: boolean;
-  }[];
-  readonly knownPeers: number;
-  readonly strangers: number;
-  readonly queriesSent: number;
-  readonly answersSent: number;
-  readonly packetsReceived: number;
-  readonly sendFailures: number;
-  /** Since start, by reason. */
-  readonly dropped: Readonly<Partial<Record<MdnsDropReason, number>>>;
-}
 
 /** What {@link MdnsDiscovery} uses. */
 export interface MdnsComponents {
