@@ -234,7 +234,7 @@ function buildParts(options: DaemonOptions, secured: Secured): Parts {
       ...[...shelf.services, ...outside.services, grpc, rest],
       ...[...isNetworked ? [network.mdns] : [], watchdog, control],
       new WarmUp({ clock: systemClock }, [() => grpc.warmUp()]),
-      ...[new StartMemory({ clock: systemClock }), announcer(events, state)],
+      ...[new StartMemory({ clock: systemClock }), announcer(systemClock, events, state)],
     ],
     ...{ state, health, library: { sharing, events, links: network.links } },
     reload: outside.reload,

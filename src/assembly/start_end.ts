@@ -1,4 +1,4 @@
-import { type EventBus, logger, type Service } from "../core/mod.ts";
+import { type Clock, type EventBus, logger, type Service, type Timer } from "../core/mod.ts";
 import type { DaemonState } from "../operations/mod.ts";
 import {
   type ConnectionCaps,
@@ -23,19 +23,28 @@ export function connectionCaps(): ConnectionCaps {
   return caps;
 }
 
-/** Tells log and bus that everything runs, and that it stops. */
-export function announcer(events: EventBus, state: DaemonState): Service {
+/**
+ * Tells log and bus that everything runs, and that it stops. The first log line takes some
+ * milliseconds, so it comes in the next turn, after whoever waits for the daemon was told.
+ */
+export function announcer(clock: Clock, events: EventBus, state: DaemonState): Service {
+  let later: Timer | undefined;
+  const { peerId, pid } = state;
+  const { version, runtime } = state.version;
+  const tellLog = () => {
+    const warning = runtimeWarning(runtime);
+    if (warning) log.warn(warning);
+    log.info("Daemon is ready", { version, peerId, pid });
+  };
   return {
     name: "announcer",
     start: () => {
-      const { version } = state.version;
-      const warning = runtimeWarning(state.version.runtime);
-      if (warning) log.warn(warning);
-      log.info("Daemon is ready", { version, peerId: state.peerId, pid: state.pid });
-      events.publish("core.started", { version, peerId: state.peerId });
+      later = clock.after(0, tellLog);
+      events.publish("core.started", { version, peerId });
       return Promise.resolve();
     },
     stop: () => {
+      later?.cancel();
       log.info("Daemon stops");
       events.publish("core.stopping", {});
       return Promise.resolve();

@@ -99,10 +99,7 @@ export class MdnsDiscovery implements Service {
     this.#isRunning = true;
     const look = () => guard("look for peers by mDNS", () => this.#look());
     this.#timers.add(this.#components.clock.every(QUERY_INTERVAL_MS, look));
-    await this.#inTurn(async () => {
-      const isChanged = await this.#listen();
-      this.#askSoon([FIRST_QUESTION_MS, ...isChanged ? REPEATS_AFTER_CHANGE_MS : []]);
-    });
+    await this.#look({ isFirst: true });
   }
 
   /** Says goodbye and closes every socket. */
@@ -141,29 +138,20 @@ export class MdnsDiscovery implements Service {
   }
 
   /** One round; a round that is still under way stands for the next one too. */
-  #look(): Promise<void> {
-    return this.#inTurn(() => this.#lookOnce());
-  }
-
-  #inTurn(round: () => Promise<void>): Promise<void> {
-    this.#round ??= round()
+  #look(init: { isFirst?: boolean } = {}): Promise<void> {
+    this.#round ??= this.#lookOnce(init)
       .catch((error) => log.warn("Looking for peers failed", { error: messageOf(error) }))
       .finally(() => this.#round = undefined);
     return this.#round;
   }
 
-  async #lookOnce(): Promise<void> {
-    const isChanged = await this.#listen();
-    await this.#ask();
-    if (isChanged) this.#askSoon(REPEATS_AFTER_CHANGE_MS);
-    for (const peer of this.#peers.expire(this.#components.clock.monotonic())) this.#expire(peer);
-  }
-
-  /** @returns Whether there are other links than before. */
-  async #listen(): Promise<boolean> {
+  async #lookOnce({ isFirst = false }: { isFirst?: boolean }): Promise<void> {
     const isChanged = this.#readInterfaces();
     await this.#sockets.update([...this.#links.values()]);
-    return isChanged;
+    if (isFirst) this.#askSoon([FIRST_QUESTION_MS]);
+    else await this.#ask();
+    if (isChanged) this.#askSoon(REPEATS_AFTER_CHANGE_MS);
+    for (const peer of this.#peers.expire(this.#components.clock.monotonic())) this.#expire(peer);
   }
 
   async #ask(): Promise<void> {
@@ -171,6 +159,7 @@ export class MdnsDiscovery implements Service {
     this.#tellDeafness();
   }
 
+  /** @returns Whether there are other links than before. */
   #readInterfaces(): boolean {
     const read = this.#components.interfaces ?? networkInterfaces;
     let links: Link[];
