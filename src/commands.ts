@@ -163,6 +163,8 @@ function machineParts({ compiledCode }: Surroundings): MachineParts {
     openInBrowser: async (url) => await (await import("./system/browser.ts")).openInBrowser(url),
     wantedAddresses: async (flags) =>
       await (await import("./daemon_commands.ts")).wantedAddresses(flags),
+    storedPeerId: async (dirs) =>
+      await (await import("./network/identity.ts")).storedPeerId(dirs.data),
     operations: async () => {
       const { builtInOperations } = await import("./built_in_operations.ts");
       return builtInOperations();
