@@ -101,8 +101,11 @@ async function runOperation(
 ): Promise<number | undefined> {
   const name = `${noun}.${verb}`;
   if (!/^\w+\.\w+$/.test(name)) return undefined;
-  const { isOperation } = await import("./cli/commands/call.ts");
-  if (!await isOperation(createContext(surroundings, flags), name)) return undefined;
+  const { explainOperation, isOperation } = await import("./cli/commands/call.ts");
+  const context = createContext(surroundings, flags);
+  if (!await isOperation(context, name)) return undefined;
+  endWithReader();
+  if (args[0] === "--help") return await explainOperation(context, name);
   return await runClient(surroundings, { name: "call", args: [name, ...args], options: {} }, flags);
 }
 
