@@ -9,7 +9,14 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 mib=${1:-64}
-read -ra almenad <<<"${ALMENAD:-npx -y deno@2.9.3 run -A main.ts}"
+if [ -n "${ALMENAD:-}" ]; then
+  read -ra almenad <<<"$ALMENAD"
+else
+  # npx asks its registry each time, which the hosts below cannot reach: so Deno itself, and once.
+  deno=$(npx -y deno@2.9.3 eval 'console.log(Deno.execPath())')
+  "$deno" install --quiet
+  almenad=("$deno" run -A main.ts)
+fi
 work=$(mktemp -d)
 net=share$$
 

@@ -101,8 +101,11 @@ async function runOperation(
 ): Promise<number | undefined> {
   const name = `${noun}.${verb}`;
   if (!/^\w+\.\w+$/.test(name)) return undefined;
-  const { isOperation } = await import("./cli/commands/call.ts");
-  if (!await isOperation(createContext(surroundings, flags), name)) return undefined;
+  const { explainOperation, isOperation } = await import("./cli/commands/call.ts");
+  const context = createContext(surroundings, flags);
+  if (!await isOperation(context, name)) return undefined;
+  endWithReader();
+  if (args[0] === "--help") return await explainOperation(context, name);
   return await runClient(surroundings, { name: "call", args: [name, ...args], options: {} }, flags);
 }
 
@@ -163,6 +166,8 @@ function machineParts({ compiledCode }: Surroundings): MachineParts {
     openInBrowser: async (url) => await (await import("./system/browser.ts")).openInBrowser(url),
     wantedAddresses: async (flags) =>
       await (await import("./daemon_commands.ts")).wantedAddresses(flags),
+    storedPeerId: async (dirs) =>
+      await (await import("./network/identity.ts")).storedPeerId(dirs.data),
     operations: async () => {
       const { builtInOperations } = await import("./built_in_operations.ts");
       return builtInOperations();

@@ -119,6 +119,12 @@ export interface MachineParts {
   settings(flags: GlobalFlags): Promise<{ config: unknown; origins: unknown }>;
   /** Whether a browser took the address; never rejects. */
   openInBrowser(url: string): Promise<boolean>;
+  /**
+   * Who this daemon is by its data folder; undefined before its first start.
+   *
+   * @throws {DaemonError} if the identity is damaged or cannot be read.
+   */
+  storedPeerId(dirs: DataDirs): Promise<string | undefined>;
   /** Kind, name, summary and positional fields of every operation that is built in. */
   operations(): Promise<readonly KnownOperation[]>;
 }

@@ -19,8 +19,12 @@ export async function runProgram(
   let code: number = EXIT.ok;
   const format = formatOf(args);
   try {
+    const words = withItemVersion(args);
     const program = createProgram(actions, output, (outcome) => code = outcome);
-    await program.parseAsync(withItemVersion(args), { from: "user" });
+    const operation = helpAskedOf(program, words);
+    const helped = operation && await actions.operation(operation, program.opts());
+    if (helped !== undefined) return helped;
+    await program.parseAsync(words, { from: "user" });
     return code;
   } catch (failure) {
     if (failure instanceof VersionRequest) return await actions.version(format);
@@ -28,6 +32,14 @@ export async function runProgram(
     output.error(describeFailure(failure, format));
     return exitCodeOf(failure);
   }
+}
+
+// `network tag --help` is about the operation; commander would show the program's own help.
+function helpAskedOf(program: Command, words: readonly string[]): string[] | undefined {
+  if (!words.some((word) => word === "--help" || word === "-h")) return undefined;
+  const { operands: [noun = "", verb = ""] } = program.parseOptions([...words]);
+  const isCommand = program.commands.some((one) => [one.name(), ...one.aliases()].includes(noun));
+  return verb && !isCommand ? [noun, verb, "--help"] : undefined;
 }
 
 // Commander gives --version to the program wherever it stands; after `library add` it is the item's.

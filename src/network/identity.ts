@@ -47,6 +47,17 @@ export async function loadIdentity(folder: string): Promise<Identity> {
   return { privateKey, peerId: peerIdFromPrivateKey(privateKey).toString() };
 }
 
+/**
+ * The peer id of the identity that is there; undefined if there is none, and none is made.
+ *
+ * @throws {DaemonError} as {@link loadIdentity} does.
+ */
+export async function storedPeerId(folder: string): Promise<string | undefined> {
+  const path = join(folder, "identity.key");
+  const stored = await readIdentity(path);
+  return stored && peerIdFromPrivateKey(decodeIdentity(stored, path)).toString();
+}
+
 async function readIdentity(path: string): Promise<Uint8Array | undefined> {
   try {
     const { mode, size } = await stat(path);

@@ -24,7 +24,10 @@ export async function verifyItem(
 ): Promise<VerifyResult> {
   const rows = store.files(id);
   if (!store.item(id)?.isHashed || rows.length === 0) {
-    throw new DaemonError("failed_precondition", `Cannot verify "${id}": it is not hashed yet`);
+    throw new DaemonError(
+      "failed_precondition",
+      `Cannot verify "${id}": it is not hashed yet; try again in a few seconds`,
+    );
   }
   const damaged: string[] = [];
   const totalBytes = rows.reduce((sum, { size }) => sum + size, 0);

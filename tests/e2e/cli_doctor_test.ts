@@ -1,6 +1,6 @@
 /** What doctor finds on machines that have something wrong. */
 import assert from "node:assert/strict";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { Cli } from "../support/cli.ts";
@@ -165,6 +165,19 @@ Deno.test("doctor shows the last errors of the log, and damaged configuration", 
   await mkdir(join(cli.dataDir, "config"), { recursive: true });
   await writeFile(join(cli.dataDir, "config", "config.toml"), "nonsense = 1\n");
   assert.match((await ill(cli, "config")).found[0]?.message ?? "", /nonsense/);
+});
+
+Deno.test("doctor tells of an identity that keeps the daemon from starting", async () => {
+  await using cli = await Cli.create();
+  const path = join(cli.dataDir, "data", "identity.key");
+  await mkdir(join(cli.dataDir, "data"), { recursive: true });
+  await writeFile(path, "", { mode: 0o600 });
+  const { stdout } = await cli.run("doctor");
+  assert.match(
+    stdout,
+    /error +identity +Cannot use identity \S+: it is not a private key.*\n +→ restore/,
+  );
+  assert.equal((await stat(path)).size, 0);
 });
 
 Deno.test("doctor finds a subscription that can match nothing", async () => {

@@ -253,6 +253,18 @@ Deno.test("call reads JSON from its line and from standard input, words, and str
   }
 });
 
+Deno.test("almenad <noun> <verb> --help tells of the operation, without a daemon", async () => {
+  await using cli = await Cli.create();
+  for (const help of ["--help", "-h"]) {
+    const { code, stdout, stderr } = await cli.run("network", "tag", help);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /^Usage: almenad network tag <id> <tags>\n/);
+    assert.match(stdout, /Set the tags of a member/);
+    assert.match(stdout, /^peer +string +no +this daemon when absent$/m);
+  }
+  assert.match((await cli.run("nothing", "such", "--help")).stdout, /^Usage: almenad \[options\]/);
+});
+
 Deno.test("a reader that leaves early gets no stack trace", async () => {
   await using cli = await Cli.create();
   await cli.run("start");

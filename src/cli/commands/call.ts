@@ -43,6 +43,36 @@ export async function isOperation(context: CommandContext, name: string): Promis
   return (await context.machine.operations()).some(({ method }) => shortName(method) === name);
 }
 
+/** `almenad <noun> <verb> --help`: what an operation does, and the fields it takes. */
+export async function explainOperation(context: CommandContext, name: string): Promise<number> {
+  const operation = find(await context.machine.operations(), name);
+  const { summary, positional, input } = operation;
+  const properties = (input["properties"] ?? {}) as Record<string, FieldSchema>;
+  const required = (input["required"] ?? []) as string[];
+  print(context, { name, ...operation }, () => {
+    const words = [...name.split("."), ...positional.map((field) => `<${field}>`)].join(" ");
+    const rows = Object.entries(properties).map(([field, { type = "", description = "" }]) => [
+      field,
+      type,
+      required.includes(field) ? "yes" : "no",
+      description,
+    ]);
+    const fields = rows.length === 0
+      ? []
+      : ["", table(["FIELD", "TYPE", "NEEDED", "WHAT IT IS"], rows, context.paint)];
+    const json = `   or: almenad call ${name} '{"<field>": …}'`;
+    return [`Usage: almenad ${words}`, ...rows.length ? [json] : [], "", summary, ...fields]
+      .join("\n");
+  });
+  return EXIT.ok;
+}
+
+/** What is used of a field's JSON Schema. */
+interface FieldSchema {
+  readonly type?: string;
+  readonly description?: string;
+}
+
 // The daemon knows best, but what is built in can be listed without one.
 async function operationsOf({ client, machine }: CommandContext): Promise<
   readonly KnownOperation[]

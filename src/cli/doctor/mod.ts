@@ -31,6 +31,7 @@ export async function examine(context: CommandContext): Promise<Finding[]> {
   const { dirs } = context;
   const groups = await Promise.all([
     quietly("config", () => checkConfig(context, status)),
+    quietly("identity", () => checkIdentity(context)),
     quietly("network", () => checkNetwork()),
     quietly("folder", () => checkFolder(dirs)),
     quietly("disk", () => checkDisk(dirs)),
@@ -52,6 +53,17 @@ async function checkConfig(
   } catch (failure) {
     const remedy = client.daemon.startCommand.replace(/start$/, "config validate");
     return [error("config", oneLine(messageOf(failure)), remedy)];
+  }
+}
+
+// The daemon does not start without it, and never replaces it.
+async function checkIdentity({ machine, dirs }: CommandContext): Promise<Finding[]> {
+  try {
+    const peerId = await machine.storedPeerId(dirs);
+    return peerId ? [ok("identity", "sound")] : [];
+  } catch (failure) {
+    const [problem = "", ...remedy] = oneLine(messageOf(failure)).split("; ");
+    return [error("identity", problem, remedy.join("; "))];
   }
 }
 
