@@ -224,8 +224,9 @@ async function echo(stream: Stream): Promise<void> {
     } catch (cause) {
       return stream.abort(new DaemonError("aborted", "Cannot echo", { cause }));
     }
-    if (stream.readStatus === "readable") stream.pause();
     guard("echo", async () => {
+      await Promise.resolve(); // resume() hands out what waits before it opens the window
+      if (stream.readStatus === "readable") stream.pause();
       await drained(stream);
       if (stream.readStatus === "paused") stream.resume();
     });

@@ -41,7 +41,7 @@ export const MAX_TOPICS = 4_096;
 const MAX_STREAMS = 4;
 /**
  * What one peer may send: a frame with one message is two units. That many messages a second, each
- * with a signature to check, take a quarter of a processor.
+ * with a signature to check, take a third of a processor.
  */
 const BUDGET = {
   what: "pubsub",

@@ -19,7 +19,8 @@ export class StreamBrake {
     this.#stream = stream;
     const onMessage = ({ data }: StreamMessageEvent) => {
       this.#waiting += data.byteLength;
-      if (this.#waiting > MAX_WAITING_BYTES && stream.readStatus === "readable") stream.pause();
+      // Resuming delivers what came meanwhile and only then asks for more: a pause in between is lost.
+      if (this.#waiting > MAX_WAITING_BYTES) queueMicrotask(() => this.#pause());
     };
     stream.addEventListener("message", onMessage);
     const onClose = () => {
@@ -42,5 +43,10 @@ export class StreamBrake {
     if (this.#stream.status === "open" && this.#stream.readStatus === "paused") {
       this.#stream.resume();
     }
+  }
+
+  #pause(): void {
+    if (this.#waiting <= MAX_WAITING_BYTES || this.#stream.readStatus !== "readable") return;
+    this.#stream.pause();
   }
 }

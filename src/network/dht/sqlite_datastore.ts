@@ -7,6 +7,8 @@ import { NotFoundError } from "@libp2p/interface";
 const MAX_DHT_ROWS = 50_000;
 /** Bytes of values kept. */
 const MAX_DHT_BYTES = 256 * 1024 * 1024;
+/** The same where they are kept in memory. */
+const MAX_MEMORY_BYTES = 64 * 1024 * 1024;
 /** Writes between two looks at the limits. */
 const SWEEP_EVERY = 256;
 
@@ -31,7 +33,7 @@ export class SqliteDatastore extends BaseDatastore {
   #unswept = 0;
 
   /** @param path Of the file; `:memory:` for none. */
-  constructor(path: string, limits: DhtLimits = { rows: MAX_DHT_ROWS, bytes: MAX_DHT_BYTES }) {
+  constructor(path: string, limits: DhtLimits = defaultLimits(path)) {
     super();
     this.#limits = limits;
     this.#database = new DatabaseSync(path);
@@ -116,4 +118,8 @@ export class SqliteDatastore extends BaseDatastore {
     ).run(surplus);
     return true;
   }
+}
+
+function defaultLimits(path: string): DhtLimits {
+  return { rows: MAX_DHT_ROWS, bytes: path === ":memory:" ? MAX_MEMORY_BYTES : MAX_DHT_BYTES };
 }

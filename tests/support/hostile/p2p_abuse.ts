@@ -14,7 +14,7 @@ import { tcp } from "@libp2p/tcp";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p } from "libp2p";
 import { Buffer } from "node:buffer";
-import { randomBytes } from "node:crypto";
+import { generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import process from "node:process";
 import { Seeded } from "./seeded.ts";
 
@@ -28,6 +28,7 @@ const PROTOCOLS = [
 const ECHO = "/echo/1.0.0";
 const KAD = "/ipfs/kad/1.0.0";
 const MESHSUB = "/meshsub/1.1.0";
+const FLOODSUB = "/floodsub/1.0.0";
 const TOPIC = "abused";
 /** Bytes of one message or record. */
 const SIZE = 1_024;
@@ -116,14 +117,15 @@ async function streams(connection: Connection, count: number): Promise<object> {
   return { opened: open.length, alive, refused, isConnected: connection.status === "open" };
 }
 
-async function pubsub(node: Node, count: number, ms: number, size = SIZE): Promise<object> {
+/** Long messages, by way of the library. */
+async function large(node: Node, count: number, ms: number): Promise<object> {
   const { pubsub } = node.services;
   pubsub.subscribe(TOPIC);
   const until = performance.now() + ms;
   let sent = 0;
-  while (sent < count && performance.now() < until) {
-    await pubsub.publish(TOPIC, randomBytes(size)).catch(() => undefined);
-    if (++sent % (32 * SIZE / size) < 1) await new Promise((resolve) => setTimeout(resolve, 0));
+  for (; sent < count && performance.now() < until; sent++) {
+    await pubsub.publish(TOPIC, randomBytes(LARGE_SIZE)).catch(() => undefined);
+    await new Promise((resolve) => setTimeout(resolve, 0));
   }
   return { sent };
 }
@@ -142,22 +144,25 @@ async function silence({ services: { pubsub } }: Node): Promise<void> {
   await (pubsub as GossipSub & { stop(): Promise<void> }).stop();
 }
 
-/** Every kind of entry that an RPC has, as fast as they are taken. */
-async function rpcs(node: Node, connection: Connection, count: number, ms: number) {
-  await silence(node); // it would answer
-  const random = new Seeded(3);
+/** RPCs as fast as they are taken. */
+async function rpcs(
+  connection: Connection,
+  count: number,
+  ms: number,
+  next: () => Uint8Array,
+): Promise<object> {
   const until = performance.now() + ms;
   let [sent, streams] = [0, 0];
   while (sent < count && performance.now() < until && connection.status === "open") {
     try {
       const signal = AbortSignal.timeout(2_000);
-      const stream = await connection.newStream(MESHSUB, { signal });
+      const stream = await connection.newStream([MESHSUB, FLOODSUB], { signal });
       streams++;
       stream.addEventListener("message", () => undefined);
       while (sent < count && performance.now() < until && stream.status === "open") {
-        const rpc = randomRpc(random);
+        const rpc = next();
         const isTaken = stream.send(Buffer.concat([varint(rpc.length), rpc]));
-        if (++sent % 64 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+        if (++sent % 16 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
         if (!isTaken) await drained(stream, until);
         if (sent % 20_000 === 0) stream.send(Uint8Array.of(0xff, 0xff, 0xff, 0x7f)); // 256 MiB
       }
@@ -171,9 +176,31 @@ async function rpcs(node: Node, connection: Connection, count: number, ms: numbe
 async function drained(stream: Stream, until: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, Math.max(0, until - performance.now()));
-  for (const event of ["drain", "close"] as const) stream.addEventListener(event, () => resolve());
+  const onRoom = () => resolve();
+  for (const event of ["drain", "close"] as const) stream.addEventListener(event, onRoom);
   await promise;
+  for (const event of ["drain", "close"] as const) stream.removeEventListener(event, onRoom);
   clearTimeout(timer);
+}
+
+/** Makes RPCs of valid messages, each with a signature of its own; cheaper than the library does. */
+function signedRpcs(): () => Uint8Array {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  const key = publicKey.export({ format: "der", type: "spki" }).subarray(-32);
+  const from = Buffer.concat([Uint8Array.of(0, 36, 8, 1, 18, 32), key]);
+  const data = randomBytes(SIZE);
+  return () =>
+    Buffer.concat(Array.from({ length: 8 }, () => {
+      const unsigned = Buffer.concat([
+        lengthPrefixed(0x0a, from),
+        lengthPrefixed(0x12, data),
+        lengthPrefixed(0x1a, randomBytes(8)),
+        lengthPrefixed(0x22, Buffer.from(TOPIC)),
+      ]);
+      const prefixed = Buffer.concat([Buffer.from("libp2p-pubsub:"), unsigned]);
+      const signature = lengthPrefixed(0x2a, sign(null, prefixed, privateKey));
+      return lengthPrefixed(0x12, Buffer.concat([unsigned, signature]));
+    }));
 }
 
 function randomRpc(random: Seeded): Uint8Array {
@@ -302,9 +329,16 @@ say({ event: "connected" });
 const MODES: Readonly<Record<string, () => Promise<object>>> = {
   frames: () => frames(node, address, Number(count)),
   streams: () => streams(connection, Number(count)),
-  pubsub: () => pubsub(node, Number(count), Number(ms)),
-  large: () => pubsub(node, Number(count), Number(ms), LARGE_SIZE),
-  rpcs: () => rpcs(node, connection, Number(count), Number(ms)),
+  pubsub: async () => {
+    await silence(node); // it would answer
+    return await rpcs(connection, Number(count), Number(ms), signedRpcs());
+  },
+  large: () => large(node, Number(count), Number(ms)),
+  rpcs: async () => {
+    await silence(node);
+    const random = new Seeded(3);
+    return await rpcs(connection, Number(count), Number(ms), () => randomRpc(random));
+  },
   deaf: () => deaf(node, connection),
   providers: () => providers(node, connection, Number(count), Number(ms)),
   dht: () => dht(connection, Number(count), Number(ms)),
