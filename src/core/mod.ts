@@ -77,4 +77,5 @@ export {
   type LocalSocket,
 } from "./local_socket.ts";
 export { releaseWhenClosed } from "./sockets.ts";
+export { spend, spendLast } from "./spent_memory.ts";
 export { WarmUp } from "./warm_up.ts";

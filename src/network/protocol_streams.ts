@@ -1,19 +1,27 @@
 import type { Connection, IdentifyResult, Libp2p, Stream } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
+import process from "node:process";
 import { DaemonError, guard } from "../core/mod.ts";
+import { holdsPlaintext } from "./secure_channel.ts";
+import { QuickStreams } from "./quick_streams.ts";
 import { writeAll } from "./streams.ts";
+
+/** Most bytes of one frame: fewer frames cost less, and others on the connection must not wait long. */
+const FRAME_BYTES = 262_144;
 
 /** A stream of one of our own protocols, bytes in and bytes out. */
 export interface ByteStream {
   readonly peerId: string;
   /**
-   * The next bytes; undefined once the peer ended its side.
+   * The next bytes, the caller's alone; undefined once the peer ended its side.
    *
    * @throws {DaemonError} `aborted` if the stream broke, or the signal's reason.
    */
   read(signal?: AbortSignal): Promise<Uint8Array | undefined>;
-  /** Waits for the peer whenever its window is full. The bytes must not change afterwards. */
+  /** Waits for the peer whenever its window is full. The bytes must not change until they are {@link taken}. */
   write(bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+  /** Whether everything written has been sent on, so that its buffers may be used again; waits a moment for it. */
+  taken(): Promise<boolean>;
   /** Ends our side; what was written still arrives. */
   closeWrite(signal?: AbortSignal): Promise<void>;
   /** Ends both sides at once. */
@@ -31,10 +39,12 @@ export interface HandleInit {
 /** Opens and accepts streams of our own protocols by their ids. */
 export class ProtocolStreams {
   readonly #node: () => Libp2p;
+  readonly #quick: QuickStreams;
 
   /** @param components.node The running node; called after the swarm started. */
   constructor({ node }: { node(): Libp2p }) {
     this.#node = node;
+    this.#quick = new QuickStreams({ node });
   }
 
   /** Answers a protocol. @returns Stops that. */
@@ -47,7 +57,8 @@ export class ProtocolStreams {
     const answer = (stream: Stream, connection: Connection) =>
       guard(`answer ${protocol}`, () => {
         const peerId = connection.remotePeer.toString();
-        return onStream(new Libp2pByteStream(stream, peerId, init.maxUnreadBytes));
+        const { maxUnreadBytes } = init;
+        return onStream(new Libp2pByteStream(stream, connection, { peerId, maxUnreadBytes }));
       });
     await node.handle(protocol, answer, {
       maxInboundStreams: init.maxStreams,
@@ -86,9 +97,10 @@ export class ProtocolStreams {
       throw new DaemonError("unavailable", `Cannot ask peer "${peerId}": it is not connected`);
     }
     try {
-      const stream = await connection.newStream(protocol, { signal, maxOutboundStreams: 1_024 });
+      const options = { signal, maxOutboundStreams: 1_024 };
+      const stream = await this.#quick.open(connection, [protocol], options);
       if (expectedBytes > 0) grantWindow(stream, expectedBytes);
-      return new Libp2pByteStream(stream, peerId, maxUnreadBytes);
+      return new Libp2pByteStream(stream, connection, { peerId, maxUnreadBytes });
     } catch (cause) {
       signal.throwIfAborted();
       throw new DaemonError("unavailable", `Cannot open a stream to peer "${peerId}"`, { cause });
@@ -112,10 +124,16 @@ function grantWindow(stream: Stream, bytes: number): void {
   windowed.sendWindowUpdate = () => undefined;
 }
 
+/** Parts of libp2p's connection that are not its public interface. */
+interface Muxed extends Connection {
+  readonly muxer?: { readonly maConn?: object };
+}
+
 // Reads by events: the iterator of a libp2p stream queues without bound (measured).
 class Libp2pByteStream implements ByteStream {
   readonly peerId: string;
   readonly #stream: Stream;
+  readonly #encrypted: object | undefined;
   readonly #maxUnreadBytes: number;
   #unread: Uint8Array[] = [];
   #unreadBytes = 0;
@@ -123,9 +141,14 @@ class Libp2pByteStream implements ByteStream {
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(stream: Stream, peerId: string, maxUnreadBytes: number) {
+  constructor(
+    stream: Stream,
+    connection: Connection,
+    { peerId, maxUnreadBytes }: { peerId: string; maxUnreadBytes: number },
+  ) {
     this.peerId = peerId;
     this.#stream = stream;
+    this.#encrypted = (connection as Muxed).muxer?.maConn;
     this.#maxUnreadBytes = maxUnreadBytes;
     stream.addEventListener("message", ({ data }) => {
       // A list of pieces is taken piece by piece, which spares a copy of everything.
@@ -157,7 +180,13 @@ class Libp2pByteStream implements ByteStream {
   }
 
   write(bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return writeAll(this.#stream, bytes, signal);
+    return writeAll(this.#stream, bytes, signal, FRAME_BYTES);
+  }
+
+  async taken(): Promise<boolean> {
+    if (!this.#holds()) return true;
+    await new Promise<void>((resolve) => process.nextTick(resolve)); // what was gathered goes then
+    return !this.#holds();
   }
 
   async closeWrite(signal?: AbortSignal): Promise<void> {
@@ -167,6 +196,11 @@ class Libp2pByteStream implements ByteStream {
   abort(reason: Error): void {
     this.#unread = [];
     this.#stream.abort(reason);
+  }
+
+  #holds(): boolean {
+    if (this.#stream.writeBufferLength > 0) return true;
+    return this.#encrypted === undefined || holdsPlaintext(this.#encrypted);
   }
 
   #arrived(bytes: Uint8Array): void {

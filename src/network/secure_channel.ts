@@ -1,17 +1,17 @@
 import { noise } from "@chainsafe/libp2p-noise";
 import type { MessageStream } from "@libp2p/interface";
 import process from "node:process";
-import { DaemonError } from "../core/mod.ts";
+import { DaemonError, spendLast } from "../core/mod.ts";
 
 /** Longest message of Noise. */
 const MAX_MESSAGE_BYTES = 65_535;
 /** The same without its tag. */
 const MAX_PLAINTEXT_BYTES = MAX_MESSAGE_BYTES - 16;
-/** Shorter messages are decrypted in place by the library's WebAssembly. */
+/** Shorter messages are decrypted by the library's WebAssembly, longer ones by the runtime. */
 const IN_PLACE_BYTES = 1_200;
 
 /** A list of pieces of bytes, as libp2p passes them on. */
-interface Pieces {
+interface Pieces extends Iterable<Uint8Array> {
   readonly byteLength: number;
   append(pieces: Pieces): void;
   sublist(begin: number, end?: number): Pieces;
@@ -22,6 +22,7 @@ interface Pieces {
 
 /** The part of libp2p's encrypted stream that is replaced; none of it is its public interface. */
 interface Encrypted extends MessageStream {
+  readonly writeBufferLength: number;
   sendData(data: Pieces): { sentBytes: number; canSendMore: boolean };
   encrypt(plaintext: Pieces): Pieces;
   decrypt(message: Pieces): unknown;
@@ -31,6 +32,15 @@ interface Encrypted extends MessageStream {
 
 interface Raw extends MessageStream {
   readonly writeStatus: string;
+  readonly socket?: unknown;
+}
+
+// By the encrypted connection.
+const holding = new WeakMap<object, () => boolean>();
+
+/** Whether bytes given to an encrypted connection still wait to be encrypted, or may for all we know. */
+export function holdsPlaintext(encrypted: object): boolean {
+  return holding.get(encrypted)?.() ?? true;
 }
 
 type Secure = ReturnType<ReturnType<typeof noise>>["secureOutbound"];
@@ -61,6 +71,8 @@ function gathering(secure: Secure): Secure {
 function gather(encrypted: Encrypted, raw: Raw): void {
   let pending: Pieces | undefined;
   let isPlanned = false;
+  // What comes over a relay shares its buffers with other streams.
+  const isSocket = raw.socket !== undefined;
   const send = (bytes: number) => {
     if (!pending || bytes === 0) return;
     const now = pending.sublist(0, bytes);
@@ -68,6 +80,7 @@ function gather(encrypted: Encrypted, raw: Raw): void {
     else pending.consume(bytes);
     raw.send(encrypted.encrypt(now) as never);
   };
+  holding.set(encrypted, () => pending !== undefined || encrypted.writeBufferLength > 0);
   const sendAll = () => {
     if (raw.writeStatus === "writable") send(pending?.byteLength ?? 0);
   };
@@ -91,10 +104,15 @@ function gather(encrypted: Encrypted, raw: Raw): void {
     return { sentBytes, canSendMore: !raw.writableNeedsDrain };
   };
   // The library copies each message for a target that long ones do not use.
-  encrypted.decrypt = (message) =>
-    message.byteLength < IN_PLACE_BYTES
-      ? encrypted.handshake.decrypt(message, message.subarray(0, message.byteLength - 16))
-      : encrypted.handshake.decrypt(message);
+  encrypted.decrypt = (message) => {
+    if (message.byteLength < IN_PLACE_BYTES) {
+      return encrypted.handshake.decrypt(message, new Uint8Array(message.byteLength - 16));
+    }
+    const plaintext = encrypted.handshake.decrypt(message);
+    // Messages come in order: the one that reaches the end of what was received at once uses it last.
+    for (const piece of isSocket ? message : []) spendLast(piece);
+    return plaintext;
+  };
   // It throws, and catches, an error at the end of everything received.
   encrypted.decoder.lengthDecoder = (received) =>
     received.byteLength < 2 ? MAX_MESSAGE_BYTES : received.getUint16(0);

@@ -16,13 +16,14 @@ export async function writeAll(
   stream: Stream,
   bytes: Uint8Array,
   signal?: AbortSignal,
+  mostBytes: number = MAX_WRITE_BYTES,
 ): Promise<void> {
-  for (let offset = 0; offset < bytes.byteLength; offset += MAX_WRITE_BYTES) {
+  for (let offset = 0; offset < bytes.byteLength; offset += mostBytes) {
     signal?.throwIfAborted();
     if (stream.writeStatus !== "writable") {
       throw new DaemonError("aborted", "Cannot write to the stream: it is closed");
     }
-    if (!stream.send(bytes.subarray(offset, offset + MAX_WRITE_BYTES))) {
+    if (!stream.send(bytes.subarray(offset, offset + mostBytes))) {
       await drained(stream, signal);
     }
   }

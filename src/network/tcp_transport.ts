@@ -2,7 +2,7 @@ import type { Listener, MultiaddrConnection, Transport, Upgrader } from "@libp2p
 import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
 import type { Server, Socket } from "node:net";
 import type { Multiaddr } from "@multiformats/multiaddr";
-import { guard, releaseWhenClosed } from "../core/mod.ts";
+import { guard, releaseWhenClosed, spend } from "../core/mod.ts";
 
 /** Bytes of one connection that may wait for the system; past that its streams wait. */
 const MAX_UNSENT_BYTES = 512 * 1024;
@@ -107,7 +107,8 @@ interface Pieces extends Iterable<Uint8Array> {
 
 // What is sent comes in pieces, some for each message, and libp2p writes each by itself and waits
 // for the system after every 64 KiB. One write a message, and room for a few more, costs less; so
-// does one buffer for all messages that the system takes at once.
+// does one buffer for all messages that the system takes at once. Long pieces are what was encrypted,
+// and nobody's once they are copied.
 function writeAtOnce(connection: MultiaddrConnection): void {
   const sending = connection as Sending;
   const { socket } = sending;
@@ -115,22 +116,30 @@ function writeAtOnce(connection: MultiaddrConnection): void {
   let spare: Uint8Array | undefined;
   sending.sendData = (data) => {
     const sentBytes = data.byteLength;
-    const [first, ...others] = data;
-    if (first && others.length === 0) {
-      socket.write(first);
-    } else if (first) {
-      const whole = sentBytes <= SPARE_BYTES
-        ? spare ?? new Uint8Array(SPARE_BYTES)
-        : new Uint8Array(sentBytes);
-      let at = 0;
-      for (const piece of data) {
-        whole.set(piece, at);
-        at += piece.byteLength;
-      }
+    const [first, second] = data;
+    if (first && !second) socket.write(first);
+    let whole: Uint8Array | undefined;
+    let filled = 0;
+    const write = () => {
+      if (!whole || filled === 0) return;
       spare = undefined;
-      socket.write(whole.subarray(0, sentBytes));
-      if (socket.writableLength === 0 && whole.byteLength === SPARE_BYTES) spare = whole;
+      socket.write(whole.subarray(0, filled));
+      if (socket.writableLength === 0) spare = whole;
+      whole = undefined;
+      filled = 0;
+    };
+    for (const piece of second ? data : []) {
+      if (filled + piece.byteLength > SPARE_BYTES) write();
+      if (piece.byteLength > SPARE_BYTES) {
+        socket.write(piece);
+        continue;
+      }
+      whole ??= spare ?? new Uint8Array(SPARE_BYTES);
+      whole.set(piece, filled);
+      filled += piece.byteLength;
+      spend(piece);
     }
+    write();
     return { sentBytes, canSendMore: socket.writableLength < MAX_UNSENT_BYTES };
   };
 }

@@ -14,6 +14,8 @@ export class BulkFile {
   readonly #canWrite: boolean;
   #twin: Promise<Deno.FsFile | undefined> | undefined;
   #last: Promise<unknown> = Promise.resolve();
+  /** Where the second handle stands; unknown while a piece is under way, and after one that failed. */
+  #position: number | undefined = 0;
 
   constructor(handle: FileHandle, path: string, canWrite: boolean) {
     this.#handle = handle;
@@ -23,23 +25,23 @@ export class BulkFile {
 
   /** Bytes read at the position; fewer only at the end of the file. Undefined if there is no second handle. */
   read(buffer: Uint8Array, position: number): Promise<number | undefined> {
-    return this.#inTurn(async (file) => {
-      await file.seek(position, 0);
+    return this.#inTurn(position, async (file) => {
       let filled = 0;
       while (filled < buffer.byteLength) {
         const count = await file.read(buffer.subarray(filled));
         if (count === null) break;
         filled += count;
       }
+      this.#position = position + filled;
       return filled;
     });
   }
 
   /** Writes all bytes at the position. @returns Undefined if there is no second handle. */
   write(bytes: Uint8Array, position: number): Promise<true | undefined> {
-    return this.#inTurn(async (file) => {
-      await file.seek(position, 0);
+    return this.#inTurn(position, async (file) => {
       for (let done = 0; done < bytes.byteLength;) done += await file.write(bytes.subarray(done));
+      this.#position = position + bytes.byteLength;
       return true as const;
     });
   }
@@ -51,11 +53,19 @@ export class BulkFile {
   }
 
   // The position belongs to the handle, so there is one piece at a time.
-  async #inTurn<T>(work: (file: Deno.FsFile) => Promise<T>): Promise<T | undefined> {
+  async #inTurn<T>(
+    position: number,
+    work: (file: Deno.FsFile) => Promise<T>,
+  ): Promise<T | undefined> {
     this.#twin ??= this.#open();
     const file = await this.#twin;
     if (!file) return undefined;
-    const turn = this.#last.catch(() => undefined).then(() => work(file));
+    const turn = this.#last.catch(() => undefined).then(async () => {
+      // One piece mostly follows another: a seek is one more way to another thread.
+      if (this.#position !== position) await file.seek(position, 0);
+      this.#position = undefined;
+      return await work(file);
+    });
     this.#last = turn;
     return await turn;
   }

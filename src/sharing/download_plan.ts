@@ -1,8 +1,8 @@
 /** Which peer is asked for which chunk: by measured throughput, or in turn. Pure bookkeeping. */
 import type { Manifest } from "./manifest.ts";
 import { allChunks, type Chunk, type ChunkState, type DownloadPlanInit } from "./planned.ts";
-import { flyingBytes, hasChunk, type PlannedPeer, type PlanStrategy } from "./planned.ts";
-import { PeerSpeed } from "./peer_speed.ts";
+import { flyingBytes, hasChunk, newPeer, newState, type PeerHoldings } from "./planned.ts";
+import { type PlannedPeer, type PlanStrategy, stateOf } from "./planned.ts";
 import type { TransferPeer } from "./transfers.ts";
 import { dealInTurn, nextInTurn } from "./round_robin.ts";
 
@@ -16,8 +16,8 @@ export const MAX_PEER_STREAMS = 5;
 const AHEAD_SECONDS = 0.4;
 /** Asked for ahead in any case, so that many small files do not wait for one another. */
 const LEAST_AHEAD_BYTES = 262_144;
-/** Asked of one peer at most, so that memory stays small. */
-const MOST_AHEAD_BYTES = 8 * 1_024 * 1_024;
+/** Past this a peer is not asked for another chunk, so that memory stays small. */
+const MOST_AHEAD_BYTES = 6 * 1_024 * 1_024;
 /** Chunks looked at for the rarest. */
 const CANDIDATES = 256;
 /** While other downloaders bring chunks, a seed is not asked for their share. */
@@ -79,25 +79,15 @@ export class DownloadPlan {
 
   /** What each peer does. */
   states(now: number): Omit<TransferPeer, "chunks">[] {
-    return [...this.#peers.values()].map(({ peerId, speed, flying, restedUntil, bitmaps }) => ({
-      ...{ peerId, streams: flying.size, isPartial: bitmaps !== undefined },
-      bytesPerSecond: flying.size > 0 ? Math.round(speed.rate) : 0,
-      status: restedUntil > now ? "Resting" : flying.size > 0 ? "Fetching" : "Idle",
-    }));
+    return [...this.#peers.values()].map((peer) => stateOf(peer, now));
   }
 
   /** Adds a peer, or tells anew what it has. */
-  setPeer(
-    peerId: string,
-    has: { lacks?: ReadonlySet<number>; bitmaps?: ReadonlyMap<number, Uint8Array> } = {},
-  ): void {
+  setPeer(peerId: string, has: PeerHoldings = {}): void {
     const known = this.#peers.get(peerId);
     if (known) known.bitmaps = has.bitmaps;
     else {
-      this.#peers.set(peerId, {
-        ...{ peerId, bitmaps: has.bitmaps, lacks: has.lacks ?? new Set() },
-        ...{ speed: new PeerSpeed(), flying: new Set(), restedUntil: 0, queue: undefined },
-      });
+      this.#peers.set(peerId, newPeer(peerId, has));
       if (this.#strategy === "round-robin") this.#deal();
     }
   }
@@ -107,7 +97,7 @@ export class DownloadPlan {
     const peer = this.#peers.get(peerId);
     if (!peer) return;
     this.#peers.delete(peerId);
-    for (const index of peer.flying) this.#release(index, peerId);
+    for (const index of peer.flying.keys()) this.#release(index, peerId);
     if (this.#strategy === "round-robin") this.#deal();
   }
 
@@ -122,16 +112,27 @@ export class DownloadPlan {
   next(peerId: string, now: number): Chunk | undefined {
     const peer = this.#peers.get(peerId);
     if (!peer || peer.restedUntil > now || !this.#hasRoom(peer)) return undefined;
-    const index = this.#strategy === "round-robin"
-      ? this.#nextInTurn(peer)
-      : this.#nextMeasured(peer, now);
+    const isInTurn = this.#strategy === "round-robin";
+    const index = isInTurn ? this.#nextInTurn(peer) : this.#nextMeasured(peer, now);
     const chunk = index === undefined ? undefined : this.chunks[index];
     if (!chunk) return undefined;
     if (this.#missing.delete(chunk.index)) this.#missingBytes -= chunk.length;
     if (peer.flying.size === 0) peer.speed.begin(now);
-    peer.flying.add(chunk.index);
+    peer.flying.set(chunk.index, chunk.length);
     this.#state(chunk.index).flying.add(peerId);
     return chunk;
+  }
+
+  /**
+   * Some of a chunk came, so many bytes are left; with the last one the peer is free for another
+   * chunk, while this one is verified and written.
+   */
+  arrived(chunk: Chunk, peerId: string, left: number, now: number): void {
+    const peer = this.#peers.get(peerId);
+    if (!peer?.flying.has(chunk.index)) return;
+    if (left > 0) return void peer.flying.set(chunk.index, left);
+    peer.flying.delete(chunk.index);
+    if (peer.flying.size === 0) peer.speed.end(now);
   }
 
   /** A chunk was fetched, verified and written. @returns Peers that still fetch it for nothing. */
@@ -192,8 +193,7 @@ export class DownloadPlan {
   }
 
   #state(index: number): ChunkState {
-    const state = this.#states.get(index) ??
-      { flying: new Set<string>(), failedBy: new Set<string>(), attempts: 0 };
+    const state = this.#states.get(index) ?? newState();
     this.#states.set(index, state);
     return state;
   }
@@ -202,7 +202,7 @@ export class DownloadPlan {
     if (peer.flying.size >= MAX_PEER_STREAMS) return false;
     const wanted = Math.min(MOST_AHEAD_BYTES, peer.speed.rate * AHEAD_SECONDS);
     const ahead = Math.max(LEAST_AHEAD_BYTES, wanted);
-    return peer.flying.size === 0 || flyingBytes(peer, this.chunks) < ahead;
+    return peer.flying.size === 0 || flyingBytes(peer) < ahead;
   }
 
   #mayAsk(peer: PlannedPeer, chunk: Chunk): boolean {
@@ -254,11 +254,11 @@ export class DownloadPlan {
       const isAble = chunk !== undefined && other.restedUntil <= now && this.#mayAsk(other, chunk);
       if (!isAble) continue;
       others += other.speed.rate;
-      waiting += flyingBytes(other, this.chunks);
+      waiting += flyingBytes(other);
     }
     if (!isAnyBusy) return true;
     if (others <= rate) return true;
-    const own = (flyingBytes(peer, this.chunks) + (chunk?.length ?? 0)) / rate;
+    const own = (flyingBytes(peer) + (chunk?.length ?? 0)) / rate;
     return own <= waiting / others;
   }
 
@@ -269,7 +269,7 @@ export class DownloadPlan {
     let worst: number | undefined;
     let worstSeconds = 0;
     for (const other of this.#peers.values()) {
-      for (const index of other.flying) {
+      for (const index of other.flying.keys()) {
         const chunk = this.chunks[index];
         if (!chunk || !this.#mayAsk(peer, chunk)) continue;
         const seconds = this.#soonest(index);
@@ -284,7 +284,7 @@ export class DownloadPlan {
   // Of all who fetch a chunk: several that turn slow must not hold it together.
   #soonest(index: number): number {
     const who = [...this.#peers.values()].filter(({ flying }) => flying.has(index));
-    return Math.min(...who.map((p) => flyingBytes(p, this.chunks) / Math.max(1, p.speed.rate)));
+    return Math.min(...who.map((p) => flyingBytes(p) / Math.max(1, p.speed.rate)));
   }
 
   #nextInTurn(peer: PlannedPeer): number | undefined {

@@ -1,13 +1,12 @@
 import { DaemonError, logger, messageOf, pause } from "../core/mod.ts";
 import type { Clock } from "../core/mod.ts";
-import { BufferPool } from "./buffer_pool.ts";
+import { ChunkIntake } from "./chunk_intake.ts";
 import type { ChunkWriter } from "./chunk_writer.ts";
 import { DownloadRecord, type TransferFacts } from "./download_record.ts";
 import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import { PeerRefusal } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
-import { HashThread } from "./hash_thread.ts";
 import { HolderSearch } from "./holder_search.ts";
 import { isGone } from "./holdings.ts";
 import type { PeerClient } from "./peer_client.ts";
@@ -19,10 +18,8 @@ import { fetchWholeFile } from "./whole_file.ts";
 export const TICK_MS = 300;
 /** Without any peer for so long, a round counts as failed; there are three, longer than a cut of a minute. */
 export const ROUND_WAIT_MS = 40_000;
-/** Chunks below this size get a buffer of their own. */
-const SMALL_BYTES = 1_048_576;
-/** Chunk buffers kept for their next use. */
-const KEPT_BUFFERS = 4;
+/** While so much waits to be verified and written, nobody is asked for more: memory stays small. */
+const MOST_SETTLING_BYTES = 2 * CHUNK_BYTES;
 
 /** What {@link Downloader} uses. */
 export interface DownloaderComponents {
@@ -59,8 +56,7 @@ export class Downloader {
   readonly #holders: HolderSearch;
   readonly #record: DownloadRecord;
   readonly #totalBytes: number;
-  readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
-  readonly #hashes = new HashThread();
+  readonly #intake: ChunkIntake;
   #doneBytes: number;
   #wake: () => void = () => undefined;
   #failure: unknown;
@@ -68,6 +64,7 @@ export class Downloader {
   #lastProgress: number;
   #progress: DownloadProgress | undefined;
   #rounds = 0;
+  #settlingBytes = 0;
 
   constructor(components: DownloaderComponents, init: DownloaderInit) {
     this.#components = components;
@@ -86,6 +83,7 @@ export class Downloader {
     const { plan } = this;
     this.#record = new DownloadRecord(plan);
     this.#holders = new HolderSearch({ ...components, plan }, { manifest, sources });
+    this.#intake = new ChunkIntake(components, manifest);
     this.#totalBytes = sizeOf(manifest);
     this.#meter = new ProgressMeter(this.#totalBytes);
     this.#lastProgress = this.#now();
@@ -123,7 +121,7 @@ export class Downloader {
     } finally {
       abort.abort();
       await Promise.all([...this.#tasks, ticking]);
-      await this.#hashes.end();
+      await this.#intake.end();
     }
     this.#tell();
   }
@@ -154,7 +152,8 @@ export class Downloader {
   }
 
   #pump(signal: AbortSignal): void {
-    if (this.plan.exhausted) return;
+    if (this.plan.exhausted || this.#failure || signal.aborted) return;
+    if (this.#settlingBytes >= MOST_SETTLING_BYTES) return;
     const now = this.#now();
     const { peers } = this.plan;
     for (let isGiven = true; isGiven;) {
@@ -179,43 +178,45 @@ export class Downloader {
     this.#flying.set(chunk, flying.set(peerId, abort));
     try {
       const both = AbortSignal.any([signal, abort.signal]);
-      const bytes = await this.#fetchBytes(chunk, peerId, both);
-      if (bytes) await this.#keep(chunk, peerId, bytes.subarray(0, chunk.length));
-      if (bytes) this.#buffers.give(bytes);
+      await this.#bring(chunk, peerId, both, () => this.#pump(signal));
     } finally {
       flying.delete(peerId);
       if (flying.size === 0) this.#flying.delete(chunk);
     }
   }
 
-  // Whatever goes wrong on the way, the buffer is left to the collector: something may still fill it.
-  async #fetchBytes(
-    chunk: Chunk,
-    peerId: string,
-    signal: AbortSignal,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const { manifest } = this.#init;
-    const entry = manifest.files[chunk.file];
-    if (!entry) return undefined;
+  async #bring(chunk: Chunk, peerId: string, signal: AbortSignal, pump: () => void): Promise<void> {
     try {
-      const buffer = chunk.length < SMALL_BYTES
-        ? new Uint8Array(chunk.length)
-        : this.#buffers.take();
-      const place = { id: manifest.id, path: entry.path, offset: chunk.chunk * CHUNK_BYTES };
-      const wanted = buffer.subarray(0, chunk.length);
-      await this.#components.client.fetchChunk(peerId, place, wanted, signal);
-      const { hash, bytes } = await this.#hashes.hash(buffer, chunk.length);
-      if (hash === entry.chunks[chunk.chunk]) return bytes;
+      const received = await this.#intake.receive(chunk, peerId, signal, (left) => {
+        this.plan.arrived(chunk, peerId, left, this.#now());
+        if (left > 0) pump();
+      });
+      this.#settlingBytes += chunk.length;
+      pump();
+      await this.#settle(chunk, peerId, received)
+        .finally(() => this.#settlingBytes -= chunk.length);
+    } catch (error) {
+      await this.#missed(chunk, peerId, error, signal);
+    }
+  }
+
+  async #settle(chunk: Chunk, peerId: string, received: Uint8Array<ArrayBuffer>): Promise<void> {
+    const buffer = await this.#intake.verify(chunk, received);
+    if (!buffer) {
       this.#components.onBadChunk?.(peerId);
       throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
-    } catch (error) {
-      const isOurs = signal.aborted || this.#lostIt(peerId, error);
-      log.debug("A chunk did not come", { peerId, path: entry.path, error });
-      if (!isOurs) this.#record.failed(peerId, messageOf(error));
-      this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
-      if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
-      return undefined;
     }
+    await this.#keep(chunk, peerId, buffer.subarray(0, chunk.length));
+    this.#intake.give(buffer);
+  }
+
+  async #missed(chunk: Chunk, peerId: string, error: unknown, signal: AbortSignal): Promise<void> {
+    const isOurs = signal.aborted || this.#lostIt(peerId, error);
+    const { path } = this.#init.manifest.files[chunk.file] ?? {};
+    log.debug("A chunk did not come", { peerId, path, error });
+    if (!isOurs) this.#record.failed(peerId, messageOf(error));
+    this.plan.failed(chunk, peerId, this.#now(), isOurs || isGone(error));
+    if (!isOurs && isGone(error)) await pause(250, signal); // it may come back
   }
 
   // One that fetches the item itself may have a chunk no more; what it has is asked again.

@@ -1,7 +1,7 @@
 /** The transfer protocol `/almena/library/1.0`: requests, answers and their frames, contract 5.2. */
 import { Buffer } from "node:buffer";
 import * as z from "zod";
-import { DaemonError, once } from "../core/mod.ts";
+import { DaemonError, once, spend } from "../core/mod.ts";
 import type { ByteStream } from "../network/mod.ts";
 import { CHUNK_BYTES, isItemId, itemPathProblem } from "./names.ts";
 
@@ -129,17 +129,18 @@ export class FrameReader {
     }
   }
 
-  /** Fills a buffer. @param onPart Told of each part as it comes. */
+  /** Fills a buffer. @param onPart Told how long each part is, as it comes. */
   async fill(
     buffer: Uint8Array,
     signal: AbortSignal,
-    onPart?: (part: Uint8Array) => void,
+    onPart?: (bytes: number) => void,
   ): Promise<void> {
     for (let filled = 0; filled < buffer.byteLength;) {
       const part = await this.part(buffer.byteLength - filled, signal);
       buffer.set(part, filled);
       filled += part.byteLength;
-      onPart?.(part);
+      onPart?.(part.byteLength);
+      spend(part);
     }
   }
 

@@ -100,7 +100,7 @@ export class PeerClient {
   /**
    * Fetches bytes of a file into a buffer; nothing is known of their truth yet.
    *
-   * @param onPart Given each part as it comes, in order; for a hash that is ready with the last byte.
+   * @param onPart Told how long each part is, as it comes.
    * @throws {DaemonError} `data_loss` if fewer or more come, `deadline_exceeded` if the peer stalls.
    */
   async fetchChunk(
@@ -108,17 +108,17 @@ export class PeerClient {
     { id, path, offset }: { id: string; path: string; offset: number },
     buffer: Uint8Array,
     signal: AbortSignal,
-    onPart?: (part: Uint8Array) => void,
+    onPart?: (bytes: number) => void,
   ): Promise<void> {
     const chunk = { id, path, offset, length: buffer.byteLength };
     await this.#fetch(peerId, { GetGameFileChunk: chunk }, signal, async (reader, size, stall) => {
       if (size !== buffer.byteLength) {
         throw broken(`it has ${size} bytes, not ${buffer.byteLength}`);
       }
-      await reader.fill(buffer, stall.signal, (part) => {
+      await reader.fill(buffer, stall.signal, (bytes) => {
         stall.reset();
-        onPart?.(part);
-        this.#components.onBytes?.(peerId, part.byteLength);
+        onPart?.(bytes);
+        this.#components.onBytes?.(peerId, bytes);
       });
     }, { wanted: buffer.byteLength });
   }
@@ -135,9 +135,9 @@ export class PeerClient {
       if (size !== expected) throw broken(`it has ${size} bytes, not ${expected}`);
       for (let at = 0; at < size; at += CHUNK_BYTES) {
         const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - at));
-        await reader.fill(buffer, stall.signal, ({ byteLength }) => {
+        await reader.fill(buffer, stall.signal, (bytes) => {
           stall.reset();
-          this.#components.onBytes?.(peerId, byteLength);
+          this.#components.onBytes?.(peerId, bytes);
         });
         await onChunk(at / CHUNK_BYTES, buffer);
         stall.reset();

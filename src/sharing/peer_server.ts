@@ -16,9 +16,11 @@ export const MAX_STREAMS_PER_PEER = 8;
 /** Streams of all peers, contract 5.2. */
 export const MAX_STREAMS = 32;
 /** Bytes read from disk at a time. */
-const READ_BYTES = 512 * 1_024;
-/** Bytes given to the stream at a time. */
-const WRITE_BYTES = 65_536;
+const READ_BYTES = 1_024 * 1_024;
+/** Bytes sent at a time under a limit. */
+const LIMITED_BYTES = 65_536;
+/** Buffers kept for their next use. */
+const KEPT_BUFFERS = 8;
 
 /** A file that may be served: only bytes that were verified. */
 export interface ServedFile {
@@ -72,7 +74,7 @@ export class PeerServer {
   readonly counts: ServedCounts = { requests: 0, refused: 0, contentStreams: 0, bytes: 0 };
   readonly #components: PeerServerComponents;
   readonly #streams = new Map<string, number>();
-  readonly #buffers = new BufferPool(READ_BYTES, MAX_STREAMS);
+  readonly #buffers = new BufferPool(READ_BYTES, KEPT_BUFFERS);
   readonly #pieces = new SharedPieces();
   #open = 0;
   #stop: (() => Promise<void>) | undefined;
@@ -213,28 +215,31 @@ export class PeerServer {
     signal: AbortSignal,
     touch: () => void,
   ): Promise<void> {
-    const buffers = [this.#buffers.take(), this.#buffers.take()] as const;
-    const read = async (at: number, buffer: Uint8Array) => {
-      const piece = buffer.subarray(0, Math.min(READ_BYTES, length - at));
+    const read = async (at: number, piece: Uint8Array<ArrayBuffer>) => {
       if (await file.read(piece, offset + at) === piece.byteLength) return piece;
       this.#components.items.changed(id);
       throw new TypeError("the file became shorter while it was sent");
     };
-    let next: Promise<Uint8Array> | undefined = read(0, buffers[0]);
+    const readAt = (at: number) => {
+      const piece = this.#buffers.take().subarray(0, Math.min(READ_BYTES, length - at));
+      const reading = read(at, piece);
+      reading.catch(() => undefined); // awaited in its turn, unless the peer goes first
+      return reading;
+    };
+    let next: Promise<Uint8Array<ArrayBuffer>> | undefined = readAt(0);
     try {
-      let sent = 0;
-      for (let turn = 1; next && sent < length; turn++) {
-        const piece: Uint8Array = await next;
+      for (let sent = 0; next && sent < length;) {
+        const piece: Uint8Array<ArrayBuffer> = await next;
         sent += piece.byteLength;
-        next = sent < length ? read(sent, buffers[turn % 2] ?? piece) : undefined;
-        next?.catch(() => undefined); // awaited in its turn, unless the peer goes first
+        next = sent < length ? readAt(sent) : undefined;
         await this.#sendPiece(stream, piece, signal, touch);
         touch();
         this.counts.bytes += piece.byteLength;
+        // What the stream still has is left to the collector.
+        if (await stream.taken()) this.#buffers.give(new Uint8Array(piece.buffer));
       }
     } finally {
       await next?.catch(() => undefined);
-      for (const buffer of buffers) this.#buffers.give(buffer);
     }
   }
 
@@ -247,12 +252,12 @@ export class PeerServer {
   ): Promise<void> {
     const { uploads } = this.#components;
     const most = uploads.pieceBytes(stream.peerId);
-    const step = Math.min(WRITE_BYTES, most);
+    if (most === Infinity) return await stream.write(piece, signal);
+    const step = Math.min(LIMITED_BYTES, most);
     for (let at = 0; at < piece.byteLength; at += step) {
-      // Written bytes stay with the stream for a while, so each write has its own copy.
-      const part = piece.slice(at, at + step);
-      if (most < Infinity) await uploads.take(stream.peerId, part.byteLength, signal, touch);
-      if (most < Infinity) touch();
+      const part = piece.subarray(at, at + step);
+      await uploads.take(stream.peerId, part.byteLength, signal, touch);
+      touch();
       await stream.write(part, signal);
     }
   }

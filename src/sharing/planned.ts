@@ -1,7 +1,8 @@
 /** What a download plan keeps of chunks and peers. */
 import type { Manifest } from "./manifest.ts";
 import { CHUNK_BYTES } from "./names.ts";
-import type { PeerSpeed } from "./peer_speed.ts";
+import { PeerSpeed } from "./peer_speed.ts";
+import type { TransferPeer } from "./transfers.ts";
 
 /** A chunk to be fetched. */
 export interface Chunk {
@@ -21,7 +22,8 @@ export interface PlannedPeer {
   /** Files it does not have as the majority says. */
   readonly lacks: ReadonlySet<number>;
   readonly speed: PeerSpeed;
-  readonly flying: Set<number>;
+  /** Bytes still to come of each chunk it is asked for. */
+  readonly flying: Map<number, number>;
   restedUntil: number;
   /** In turn: what is left of its part. */
   queue: number[] | undefined;
@@ -29,10 +31,37 @@ export interface PlannedPeer {
 
 /** How far a chunk is. */
 export interface ChunkState {
-  /** Peers it is being fetched from. */
+  /** Peers it is being fetched from, or whose bytes are being looked at. */
   readonly flying: Set<string>;
   readonly failedBy: Set<string>;
   attempts: number;
+}
+
+/** What a peer has. */
+export interface PeerHoldings {
+  readonly lacks?: ReadonlySet<number>;
+  readonly bitmaps?: ReadonlyMap<number, Uint8Array> | undefined;
+}
+
+/** A peer that was asked for nothing yet. */
+export function newPeer(peerId: string, { lacks = new Set(), bitmaps }: PeerHoldings): PlannedPeer {
+  const speed = new PeerSpeed();
+  return { peerId, bitmaps, lacks, speed, flying: new Map(), restedUntil: 0, queue: undefined };
+}
+
+/** A chunk that nobody was asked for yet. */
+export function newState(): ChunkState {
+  return { flying: new Set(), failedBy: new Set(), attempts: 0 };
+}
+
+/** What a peer does, for those who show it. */
+export function stateOf(peer: PlannedPeer, now: number): Omit<TransferPeer, "chunks"> {
+  const { peerId, speed, flying, restedUntil, bitmaps } = peer;
+  return {
+    ...{ peerId, streams: flying.size, isPartial: bitmaps !== undefined },
+    bytesPerSecond: flying.size > 0 ? Math.round(speed.rate) : 0,
+    status: restedUntil > now ? "Resting" : flying.size > 0 ? "Fetching" : "Idle",
+  };
 }
 
 /** How chunks are dealt. */
@@ -54,10 +83,10 @@ export function hasChunk(peer: PlannedPeer, { file, chunk }: Chunk): boolean {
   return ((peer.bitmaps.get(file)?.[chunk >> 3] ?? 0) >> (chunk & 7) & 1) === 1;
 }
 
-/** Bytes a peer is asked for now. */
-export function flyingBytes({ flying }: PlannedPeer, chunks: readonly Chunk[]): number {
+/** Bytes that a peer was asked for and that are still to come. */
+export function flyingBytes({ flying }: PlannedPeer): number {
   let bytes = 0;
-  for (const index of flying) bytes += chunks[index]?.length ?? 0;
+  for (const left of flying.values()) bytes += left;
   return bytes;
 }
 

@@ -15,9 +15,9 @@ export interface Libp2pPair extends AsyncDisposable {
 }
 
 /** A node that listens on a free port of loopback. */
-export function createNode(options: Pick<Libp2pOptions, "connectionEncrypters"> = {}): Promise<
-  Libp2p
-> {
+export function createNode(
+  options: Pick<Libp2pOptions, "connectionEncrypters" | "transports"> = {},
+): Promise<Libp2p> {
   return createLibp2p({
     addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
     transports: [tcp()],

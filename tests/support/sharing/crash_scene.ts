@@ -112,7 +112,7 @@ async function fetchFrom(
     client: {
       fetchChunk: (_peer, { path }, buffer, _signal, onPart) => {
         buffer.set(contents.get(path) ?? new Uint8Array());
-        onPart?.(buffer);
+        onPart?.(buffer.byteLength);
         return Promise.resolve();
       },
       fetchFile: () => Promise.reject(new TypeError("not needed")),

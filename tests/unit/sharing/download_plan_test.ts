@@ -141,3 +141,28 @@ Deno.test("DownloadPlan lets no two slow peers hold the last chunk between them"
   assert.deepEqual(plan.done(held, "good", 12_500).sort(), ["first", "second"]);
   assert.equal(plan.left, 0);
 });
+
+Deno.test("DownloadPlan asks for the next chunk while the one before still comes or is verified", () => {
+  const plan = new DownloadPlan(manifest(8), never);
+  plan.setPeer("a");
+  const first = plan.next("a", 0);
+  assert.ok(first);
+  plan.received("a", 8 * CHUNK_BYTES, 800); // fast
+  plan.arrived(first, "a", CHUNK_BYTES, 1_000);
+  const second = plan.next("a", 1_000);
+  assert.ok(second);
+  assert.equal(plan.next("a", 1_000), undefined, "two whole chunks are enough");
+  plan.arrived(first, "a", 1, 1_001);
+  const third = plan.next("a", 1_001);
+  assert.ok(third);
+  assert.equal(plan.next("a", 1_001), undefined);
+  plan.arrived(first, "a", 0, 1_002);
+  assert.deepEqual(plan.states(1_002).map(({ streams }) => streams), [2]);
+  assert.equal(plan.isOpen(first.index), true, "not yet verified");
+  plan.failed(first, "a", 1_003); // its bytes were wrong
+  plan.wakeAll();
+  plan.setPeer("b");
+  assert.equal(plan.next("b", 1_004)?.index !== undefined, true);
+  plan.done(second, "a", 1_005);
+  assert.equal(plan.left, 7);
+});

@@ -199,7 +199,8 @@ testWithLibp2p(
     const before = alice.sharing.served.bytes;
     await bob.get("game");
     const fetched = alice.sharing.served.bytes - before;
-    assert.equal(fetched <= 8 * CHUNK_BYTES - kept + 1, true, `${fetched} bytes fetched again`);
+    // The sentinel of one byte stays in memory: it may have been counted, and comes again.
+    assert.equal(fetched <= 8 * CHUNK_BYTES - kept + 2, true, `${fetched} bytes fetched again`);
   },
 );
 
