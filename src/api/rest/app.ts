@@ -60,10 +60,7 @@ export function createApp<Components>(
   addProbes(app, components);
   addDocuments(app, components, init);
   addPage(app, components);
-  app.notFound((context) => {
-    const message = `Cannot find ${context.req.path}; what there is stands at /swagger-ui/`;
-    return context.json({ error: "not_found", message: message.slice(0, 300) }, 404);
-  });
+  app.notFound((context) => context.json({ error: "not_found" }, 404));
   app.onError((failure, context) => failed(context, failure));
   return app;
 }
