@@ -9,9 +9,9 @@
  */
 import { build, type Plugin } from "esbuild";
 import { spawnSync } from "node:child_process";
-import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { builtinModules } from "node:module";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -86,7 +86,15 @@ export async function compile(init: CompileInit = {}): Promise<string> {
     await writeFile(join(folder, "assets", name), bytes);
   }
   const output = init.output ?? join(ROOT, "dist", executableName(init.target));
-  runCompiler(folder, bundle, output, init.target);
+  // The compiler removes what is there before it begins: so beside it, under the same name.
+  const fresh = join(dirname(output), `.compile-${process.pid}`);
+  await mkdir(fresh, { recursive: true });
+  try {
+    runCompiler(folder, bundle, join(fresh, basename(output)), init.target);
+    await rename(join(fresh, basename(output)), output);
+  } finally {
+    await rm(fresh, { recursive: true, force: true });
+  }
   return output;
 }
 
