@@ -50,6 +50,10 @@ const RUN_TIMEOUT_MS = 15 * 60_000;
 
 /** Their assertions are about what a daemon does within moments: nothing else goes on meanwhile. */
 const TIMED_FILES = /^(control|daemon|hostile|longevity|dev_task)_/;
+/** The longest come first, so that none of them goes on alone at the end. */
+const LONG_FILES = /^(windows_wine|library_command|lan|cli|mdns_change|page_views|p2pd_nat)_test/;
+/** Files of real processes at once: they wait more than they work. */
+const FILES_AT_ONCE = 3;
 /** These never start almenad, so with `ALMENAD_EXECUTABLE` they would prove the same once more. */
 const FILES_WITHOUT_ALMENAD = [
   "deb_test.ts",
@@ -83,7 +87,9 @@ function e2eRuns(mode: Mode): readonly Run[] {
     process.env["ALMENAD_EXECUTABLE"] !== undefined && FILES_WITHOUT_ALMENAD.includes(file);
   const files = readdirSync(join(ROOT, E2E_FOLDER)).filter((file) => file.endsWith("_test.ts"));
   const isAsked = (file: string) => mode !== "library" || file.startsWith("library_");
-  const chosen = files.filter((file) => !isLeftOut(file) && isAsked(file)).sort();
+  const rank = (file: string) => LONG_FILES.test(file) ? 0 : 1;
+  const chosen = files.filter((file) => !isLeftOut(file) && isAsked(file)).sort()
+    .sort((a, b) => rank(a) - rank(b));
   const testsOf = (isTimed: boolean) =>
     chosen.filter((file) => TIMED_FILES.test(file) === isTimed).map((file) => [
       `${E2E_FOLDER}/${file}`,
@@ -91,7 +97,12 @@ function e2eRuns(mode: Mode): readonly Run[] {
   const leftOut = files.filter(isLeftOut).length;
   const note = leftOut > 0 ? ` (without ${leftOut} files that never start almenad)` : "";
   return [
-    { name: `tests of real processes${note}`, tests: testsOf(false), atOnce: 2, isNetworked: true },
+    {
+      name: `tests of real processes${note}`,
+      tests: testsOf(false),
+      atOnce: FILES_AT_ONCE,
+      isNetworked: true,
+    },
     { name: "tests of real processes against the clock", tests: testsOf(true), isNetworked: true },
   ];
 }
