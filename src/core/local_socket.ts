@@ -38,7 +38,6 @@ const SMALL_READ_BYTES = 4 * 1_024;
 const LARGE_READ_BYTES = 64 * 1_024;
 /** After a failed accept, such as for want of file descriptors. */
 const ACCEPT_PAUSE_MS = 100;
-
 /** Longest wait for a socket that may be live. */
 const PROBE_TIMEOUT_MS = 2_000;
 
@@ -155,11 +154,15 @@ export async function connectLocal(
   const { promise: cancelled, reject } = Promise.withResolvers<never>();
   const giveUp = () => reject(signal?.reason);
   signal?.addEventListener("abort", giveUp, { once: true });
-  const opening = "path" in address ? connectUnix(address.path) : connectTcp(address);
+  const abandoned = new AbortController();
+  const opening = "path" in address
+    ? connectUnix(address.path)
+    : connectTcp(address, abandoned.signal);
   const first = Promise.race([opening, cancelled]);
   try {
     return await (timeoutMs === undefined ? first : withDeadline(first, timeoutMs, "connect"));
   } catch (failure) {
+    abandoned.abort();
     opening.then((late) => late.destroy(), () => undefined);
     throw failure;
   } finally {
@@ -228,13 +231,17 @@ class UnixServer implements LocalServer {
   }
 
   async #run(path: string): Promise<void> {
+    let isFailing = false;
     while (!this.#ended.signal.aborted) {
       try {
         const connection = await this.#listener.accept();
+        isFailing = false;
+        if (this.#ended.signal.aborted) return connection.close();
         guard("take a local connection", () => this.#onSocket(new UnixSocket(connection)));
       } catch (error) {
         if (this.#ended.signal.aborted) return;
-        log.warn("A local connection was not taken; the next try follows", { path, error });
+        if (!isFailing) log.warn("Local connections are not taken for now", { path, error });
+        isFailing = true;
         await pause(ACCEPT_PAUSE_MS, this.#ended.signal);
       }
     }
@@ -245,11 +252,15 @@ async function connectUnix(path: string): Promise<LocalSocket> {
   return new UnixSocket(await Deno.connect({ transport: "unix", path }));
 }
 
-async function connectTcp({ host, port }: { host: string; port: number }): Promise<LocalSocket> {
+async function connectTcp(
+  { host, port }: { host: string; port: number },
+  abandoned: AbortSignal,
+): Promise<LocalSocket> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const socket = connect({ host, port, allowHalfOpen: true });
   socket.once("error", reject);
   socket.once("connect", resolve);
+  abandoned.addEventListener("abort", () => socket.destroy(), { once: true });
   await promise;
   socket.removeListener("error", reject);
   return socket;

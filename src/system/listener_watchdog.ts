@@ -126,16 +126,21 @@ async function answers(
   greeting: string,
   { answerTimeoutMs }: { answerTimeoutMs: number },
 ): Promise<boolean> {
-  const limits = { timeoutMs: answerTimeoutMs };
-  const socket = await connectLocal(endpoint, limits).catch(() => undefined);
-  if (!socket) return false;
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), answerTimeoutMs);
-  for (const event of ["data", "end", "close"]) socket.once(event, () => resolve(true));
-  socket.on("error", () => undefined); // "close" follows and tells the outcome
-  socket.write(greeting, "latin1");
-  const isAnswered = await promise;
-  clearTimeout(timer);
-  socket.destroy();
-  return isAnswered;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), answerTimeoutMs);
+  try {
+    const socket = await connectLocal(endpoint, { signal: late.signal });
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    late.signal.addEventListener("abort", () => resolve(false), { once: true });
+    for (const event of ["data", "end", "close"]) socket.once(event, () => resolve(true));
+    socket.on("error", () => undefined); // "close" follows and tells the outcome
+    socket.write(greeting, "latin1");
+    const isAnswered = await promise;
+    socket.destroy();
+    return isAnswered;
+  } catch {
+    return false; // nobody there, or too late
+  } finally {
+    clearTimeout(timer);
+  }
 }
