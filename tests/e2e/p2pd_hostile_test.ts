@@ -19,8 +19,10 @@ const COMPARED_FRAMES = IS_FULL ? 10_000 : 300;
 const STREAM_FRAMES = IS_FULL ? 10_000 : 200;
 const HELD_STREAMS = IS_FULL ? 10_000 : 400;
 const AT_ONCE = 32;
-/** Between two collections the resident memory of a warm p2pd swings by 40 MiB (measured). */
-const GC_SWING_MIB = 60;
+/** What a warm p2pd may grow by; that of Deno 2.7 swings by 40 MiB between collections (measured). */
+const GROWTH_MIB = process.env["ALMENAD_EXECUTABLE"] || Deno.version.deno.startsWith("2.7.")
+  ? 58
+  : 16;
 
 function badFrame(random: Seeded): Uint8Array {
   return random.pick([
@@ -64,7 +66,7 @@ Deno.test(`p2pd outlives ${FRAMES} bad frames, and its memory is bounded`, async
   await throwAll(p2pd, FRAMES, random);
   assert.equal(await p2pd.client.identify(), p2pd.peerId);
   const grown = p2pd.residentMiB() - before;
-  assert.ok(grown < (IS_FULL ? GC_SWING_MIB : 192), `memory grew by ${grown.toFixed(0)} MiB`);
+  assert.ok(grown < (IS_FULL ? GROWTH_MIB : 192), `memory grew by ${grown.toFixed(0)} MiB`);
 });
 
 testNeeding(
