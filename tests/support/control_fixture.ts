@@ -139,6 +139,8 @@ export class ControlFixture implements AsyncDisposable {
     for (const client of this.#clients) client[Symbol.dispose]();
     await Promise.all(this.#clients.map(({ closed }) => closed));
     await this.server.stop();
+    // A client that left closes once it reads that the daemon has, some turns of the loop later.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve, 2));
     await this.cleanUp();
   }
 }
