@@ -57,6 +57,7 @@ export {
   wireName,
 } from "./operation.ts";
 export { type Clock, type Random, systemClock, systemRandom, type Timer } from "./ports.ts";
+export { LoopTurns } from "./loop_turns.ts";
 export { Metrics } from "./metrics.ts";
 export {
   type CallObserver,

@@ -6,7 +6,15 @@ import { type Ping, ping } from "@libp2p/ping";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
 import type { Server } from "node:net";
-import { type Clock, DaemonError, guard, logger, type Service, type Timer } from "../core/mod.ts";
+import {
+  type Clock,
+  DaemonError,
+  guard,
+  logger,
+  LoopTurns,
+  type Service,
+  type Timer,
+} from "../core/mod.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./listen_addresses.ts";
 import { monitorInit, muxerInit, type SwarmExtras } from "./swarm_extras.ts";
@@ -80,6 +88,7 @@ export class Swarm implements Service {
   // Connections between which libp2p has told us "open" and "close".
   readonly #open = new Set<string>();
   readonly #servers = new Set<Server>();
+  #turns = new LoopTurns();
 
   constructor(components: SwarmComponents, init: SwarmInit) {
     this.#components = components;
@@ -133,6 +142,7 @@ export class Swarm implements Service {
     this.#node = undefined;
     this.#servers.clear();
     await node?.stop();
+    await this.#turns.close();
   }
 
   /** The libp2p node underneath. @throws {DaemonError} `unavailable` before start and after stop. */
@@ -217,6 +227,7 @@ export class Swarm implements Service {
     const { metrics } = this.#components;
     const { announce = [], datastore, dialFrom, gater, maxStreams, services, transports = [] } =
       this.#extras;
+    this.#turns = new LoopTurns();
     return createLibp2p({
       start: false,
       privateKey: this.#components.privateKey,
@@ -226,6 +237,7 @@ export class Swarm implements Service {
         guardedTcp({
           acceptSocket: (socket) => this.admission.acceptSocket(socket),
           onServer: (server) => this.#servers.add(server),
+          turns: this.#turns,
           ...dialFrom ? { dialFrom } : {},
           inboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,
           outboundSocketInactivityTimeout: IDLE_TIMEOUT_MS,

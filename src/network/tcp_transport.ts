@@ -2,7 +2,7 @@ import type { Listener, MultiaddrConnection, Transport, Upgrader } from "@libp2p
 import { tcp, type TCPComponents, type TCPOptions } from "@libp2p/tcp";
 import type { Server, Socket } from "node:net";
 import type { Multiaddr } from "@multiformats/multiaddr";
-import { guard, releaseWhenClosed, spend } from "../core/mod.ts";
+import { guard, type LoopTurns, releaseWhenClosed, spend } from "../core/mod.ts";
 
 /** Bytes of one connection that may wait for the system; past that its streams wait. */
 const MAX_UNSENT_BYTES = 512 * 1024;
@@ -28,6 +28,8 @@ export interface DialFrom {
 export interface GuardedTcpInit extends TCPOptions {
   /** Refused sockets are destroyed at once. */
   acceptSocket: SocketGate;
+  /** Who reads or writes much pauses now and then, so that others have their turn. */
+  readonly turns: LoopTurns;
   /** Told of every listener's server as it is made. */
   onServer?(server: Server): void;
   /** From which port to dial an address; any when absent. */
@@ -46,7 +48,7 @@ export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) =>
     const dial = transport.dial.bind(transport);
     const createListener = transport.createListener.bind(transport);
     transport.dial = async (address, options) => {
-      const how = { ...options, upgrader: prepared(options.upgrader) };
+      const how = { ...options, upgrader: prepared(options.upgrader, init.turns) };
       const from = init.dialFrom?.(address);
       if (!from) return await dial(address, how);
       const { localPort, initiator } = from;
@@ -61,7 +63,7 @@ export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) =>
       }
     };
     transport.createListener = (options) =>
-      guardListener(createListener({ ...options, upgrader: prepared(options.upgrader) }), init);
+      guardListener(createListener({ ...options, upgrader: prepared(options.upgrader, init.turns) }), init);
     return transport;
   };
 }
@@ -72,18 +74,20 @@ function isPortTaken(failure: unknown): boolean {
   return ["EADDRINUSE", "EADDRNOTAVAIL", "EACCES", "EINVAL"].includes(String(code));
 }
 
-function prepared(upgrader: Upgrader): Upgrader {
+function prepared(upgrader: Upgrader, turns: LoopTurns): Upgrader {
   const upgradeOutbound: Upgrader["upgradeOutbound"] = (connection, options) => {
     const { socket } = connection as Sending;
     socket?.setNoDelay(true);
     if (socket) releaseWhenClosed(socket);
-    writeAtOnce(connection);
+    writeAtOnce(connection, turns);
+    readInTurns(connection, turns);
     // Where both sides dialled, one is the server for the muxer as well as for the handshake.
     if (options?.initiator === false) Object.assign(connection, { direction: "inbound" });
     return upgrader.upgradeOutbound(connection, options);
   };
   const upgradeInbound: Upgrader["upgradeInbound"] = (connection, options) => {
-    writeAtOnce(connection);
+    writeAtOnce(connection, turns);
+    readInTurns(connection, turns);
     return upgrader.upgradeInbound(connection, options);
   };
   return new Proxy(upgrader, {
@@ -97,7 +101,9 @@ function prepared(upgrader: Upgrader): Upgrader {
 }
 
 interface Sending {
+  readonly readStatus?: string;
   socket?: Socket;
+  safeDispatchEvent?(type: "drain"): boolean;
   sendData?(data: Pieces): { sentBytes: number; canSendMore: boolean };
 }
 
@@ -109,7 +115,7 @@ interface Pieces extends Iterable<Uint8Array> {
 // for the system after every 64 KiB. One write a message, and room for a few more, costs less; so
 // does one buffer for all messages that the system takes at once. Long pieces are what was encrypted,
 // and nobody's once they are copied.
-function writeAtOnce(connection: MultiaddrConnection): void {
+function writeAtOnce(connection: MultiaddrConnection, turns: LoopTurns): void {
   const sending = connection as Sending;
   const { socket } = sending;
   if (!socket || !sending.sendData) return;
@@ -140,8 +146,27 @@ function writeAtOnce(connection: MultiaddrConnection): void {
       spend(piece);
     }
     write();
-    return { sentBytes, canSendMore: socket.writableLength < MAX_UNSENT_BYTES };
+    const hasRoom = () => socket.writableLength < MAX_UNSENT_BYTES;
+    const isTurnOver = turns.handled(sentBytes);
+    if (isTurnOver) turns.turn().then(() => hasRoom() && sending.safeDispatchEvent?.("drain"));
+    return { sentBytes, canSendMore: hasRoom() && !isTurnOver };
   };
+}
+
+// The other side's pause is kept: libp2p holds the socket back while its own readers are slow.
+function readInTurns(connection: MultiaddrConnection, turns: LoopTurns): void {
+  const receiving = connection as Sending;
+  const { socket } = receiving;
+  let isHeld = false;
+  socket?.on("data", ({ byteLength }: Uint8Array) => {
+    if (!turns.handled(byteLength) || isHeld) return;
+    isHeld = true;
+    socket.pause();
+    turns.turn().then(() => {
+      isHeld = false;
+      if (receiving.readStatus !== "paused") socket.resume();
+    });
+  });
 }
 
 function guardListener(listener: Listener, init: GuardedTcpInit): Listener {
