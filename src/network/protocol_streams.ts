@@ -1,7 +1,7 @@
 import type { Connection, IdentifyResult, Libp2p, Stream } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import process from "node:process";
-import { DaemonError, guard } from "../core/mod.ts";
+import { DaemonError, guard, spend } from "../core/mod.ts";
 import { holdsPlaintext } from "./secure_channel.ts";
 import { QuickStreams } from "./quick_streams.ts";
 import { writeAll } from "./streams.ts";
@@ -18,6 +18,18 @@ export interface ByteStream {
    * @throws {DaemonError} `aborted` if the stream broke, or the signal's reason.
    */
   read(signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  /**
+   * Fills a buffer as bytes come: one wait for all of them.
+   *
+   * @param onPart Told how many came, each time.
+   * @returns How many there are; fewer than asked for only where the peer ended its side.
+   * @throws {DaemonError} `aborted` if the stream broke, or the signal's reason.
+   */
+  fill(
+    buffer: Uint8Array,
+    signal: AbortSignal,
+    onPart?: (bytes: number) => void,
+  ): Promise<number>;
   /** Waits for the peer whenever its window is full. The bytes must not change until they are {@link taken}. */
   write(bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
   /** Whether everything written has been sent on, so that its buffers may be used again; waits a moment for it. */
@@ -124,6 +136,15 @@ function grantWindow(stream: Stream, bytes: number): void {
   windowed.sendWindowUpdate = () => undefined;
 }
 
+// Where bytes go that somebody waits for.
+interface Sink {
+  readonly buffer: Uint8Array;
+  readonly onPart: ((bytes: number) => void) | undefined;
+  filled: number;
+  /** Of the one who was told. */
+  failure?: unknown;
+}
+
 /** Parts of libp2p's connection that are not its public interface. */
 interface Muxed extends Connection {
   readonly muxer?: { readonly maConn?: object };
@@ -140,6 +161,7 @@ class Libp2pByteStream implements ByteStream {
   #hasEnded = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
+  #sink: Sink | undefined;
 
   constructor(
     stream: Stream,
@@ -169,13 +191,33 @@ class Libp2pByteStream implements ByteStream {
       }
       if (this.#failure) throw this.#failure;
       if (this.#hasEnded) return undefined;
-      signal?.throwIfAborted();
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const wake = () => resolve();
-      this.#wake = wake;
-      signal?.addEventListener("abort", wake, { once: true });
-      await promise;
-      signal?.removeEventListener("abort", wake);
+      await this.#more(signal);
+    }
+  }
+
+  async fill(
+    buffer: Uint8Array,
+    signal: AbortSignal,
+    onPart?: (bytes: number) => void,
+  ): Promise<number> {
+    const sink: Sink = { buffer, onPart, filled: 0 };
+    try {
+      while (sink.filled < buffer.byteLength) {
+        const bytes = this.#unread.shift();
+        if (bytes) {
+          this.#unreadBytes -= bytes.byteLength;
+          this.#pour(bytes, sink);
+          continue;
+        }
+        if (this.#failure) throw this.#failure;
+        if (this.#hasEnded) break;
+        this.#sink = sink;
+        await this.#more(signal);
+        if (sink.failure) throw sink.failure;
+      }
+      return sink.filled;
+    } finally {
+      this.#sink = undefined;
     }
   }
 
@@ -203,7 +245,42 @@ class Libp2pByteStream implements ByteStream {
     return this.#encrypted === undefined || holdsPlaintext(this.#encrypted);
   }
 
+  // Until there is something to look at.
+  async #more(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const wake = () => resolve();
+    this.#wake = wake;
+    signal?.addEventListener("abort", wake, { once: true });
+    await promise;
+    signal?.removeEventListener("abort", wake);
+    signal?.throwIfAborted();
+  }
+
+  // What does not fit stays to be read.
+  #pour(bytes: Uint8Array, sink: Sink): void {
+    const part = bytes.subarray(0, sink.buffer.byteLength - sink.filled);
+    sink.buffer.set(part, sink.filled);
+    sink.filled += part.byteLength;
+    if (part.byteLength < bytes.byteLength) {
+      this.#unread.unshift(bytes.subarray(part.byteLength));
+      this.#unreadBytes += bytes.byteLength - part.byteLength;
+    } else spend(bytes);
+    sink.onPart?.(part.byteLength);
+  }
+
   #arrived(bytes: Uint8Array): void {
+    const sink = this.#sink;
+    if (sink && this.#unread.length === 0 && sink.filled < sink.buffer.byteLength) {
+      try {
+        this.#pour(bytes, sink);
+      } catch (failure) {
+        sink.failure = failure;
+        this.#sink = undefined;
+      }
+      if (sink.failure || sink.filled === sink.buffer.byteLength) this.#wake?.();
+      return;
+    }
     this.#unread.push(bytes);
     this.#unreadBytes += bytes.byteLength;
     if (this.#unreadBytes > this.#maxUnreadBytes) {

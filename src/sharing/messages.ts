@@ -1,7 +1,7 @@
 /** The transfer protocol `/almena/library/1.0`: requests, answers and their frames, contract 5.2. */
 import { Buffer } from "node:buffer";
 import * as z from "zod";
-import { DaemonError, once, spend } from "../core/mod.ts";
+import { DaemonError, once } from "../core/mod.ts";
 import type { ByteStream } from "../network/mod.ts";
 import { CHUNK_BYTES, isItemId, itemPathProblem } from "./names.ts";
 
@@ -98,12 +98,14 @@ export function varint(value: number): Uint8Array {
   return Uint8Array.of(...bytes, rest);
 }
 
+const CUT_OFF = "it ended before it was complete";
+
 /** Reads messages and raw bytes from a stream, never more than was allowed. */
 export class FrameReader {
-  readonly #stream: Pick<ByteStream, "read">;
+  readonly #stream: Pick<ByteStream, "read" | "fill">;
   #rest: Uint8Array = new Uint8Array();
 
-  constructor(stream: Pick<ByteStream, "read">) {
+  constructor(stream: Pick<ByteStream, "read" | "fill">) {
     this.#stream = stream;
   }
 
@@ -135,13 +137,14 @@ export class FrameReader {
     signal: AbortSignal,
     onPart?: (bytes: number) => void,
   ): Promise<void> {
-    for (let filled = 0; filled < buffer.byteLength;) {
-      const part = await this.part(buffer.byteLength - filled, signal);
-      buffer.set(part, filled);
-      filled += part.byteLength;
-      onPart?.(part.byteLength);
-      spend(part);
-    }
+    const part = this.#rest.subarray(0, buffer.byteLength);
+    this.#rest = this.#rest.subarray(part.byteLength);
+    buffer.set(part);
+    if (part.byteLength > 0) onPart?.(part.byteLength);
+    const left = buffer.subarray(part.byteLength);
+    if (left.byteLength === 0) return;
+    const filled = await this.#stream.fill(left, signal, onPart);
+    if (filled < left.byteLength) throw broken(CUT_OFF);
   }
 
   /** Up to so many bytes, at least one. */
@@ -161,7 +164,7 @@ export class FrameReader {
   async #some(signal: AbortSignal): Promise<Uint8Array> {
     while (this.#rest.byteLength === 0) {
       const bytes = await this.#stream.read(signal);
-      if (!bytes) throw broken("it ended before it was complete");
+      if (!bytes) throw broken(CUT_OFF);
       this.#rest = bytes;
     }
     return this.#rest;

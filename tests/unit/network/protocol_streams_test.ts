@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import type { Libp2p } from "@libp2p/interface";
 import { Buffer } from "node:buffer";
+import { LoopTurns } from "../../../src/core/mod.ts";
 import { guardedTcp } from "../../../src/network/tcp_transport.ts";
 import { type ByteStream, ProtocolStreams } from "../../../src/network/protocol_streams.ts";
 import { secureChannel } from "../../../src/network/secure_channel.ts";
@@ -10,10 +12,17 @@ const PIECE_BYTES = 300_000;
 const PIECES = 60;
 const STREAMS = 3;
 
-function daemonNode() {
+/** Stops for every piece, as on the busiest machine. */
+class EveryTurn extends LoopTurns {
+  override handled(): boolean {
+    return true;
+  }
+}
+
+function daemonNode(turns = new LoopTurns()) {
   return createNode({
     connectionEncrypters: [secureChannel()],
-    transports: [guardedTcp({ acceptSocket: () => true })],
+    transports: [guardedTcp({ acceptSocket: () => true, turns })],
   });
 }
 
@@ -42,30 +51,110 @@ async function readPieces(stream: ByteStream): Promise<number> {
   return at;
 }
 
+/** @returns How many buffers each stream used again. */
+async function sendOverAFullLink(turns: LoopTurns[]): Promise<number[]> {
+  const [sender, receiver] = await Promise.all(turns.map(daemonNode)) as [Libp2p, Libp2p];
+  try {
+    const received: Promise<number>[] = [];
+    const theirs = new ProtocolStreams({ node: () => receiver });
+    await theirs.handle(PROTOCOL, { maxStreams: 8, maxUnreadBytes: 2 ** 30 }, async (stream) => {
+      const reading = readPieces(stream);
+      received.push(reading);
+      await reading;
+    });
+    await sender.dial(receiver.getMultiaddrs());
+    const ours = new ProtocolStreams({ node: () => sender });
+    const init = { signal: AbortSignal.timeout(30_000), maxUnreadBytes: 65_536 };
+    const peerId = receiver.peerId.toString();
+    const reused = await Promise.all(Array.from({ length: STREAMS }, async () => {
+      return await sendPieces(await ours.open(peerId, PROTOCOL, init));
+    }));
+    while (received.length < STREAMS) await new Promise((resolve) => setTimeout(resolve, 10));
+    assert.deepEqual(await Promise.all(received), Array(STREAMS).fill(PIECE_BYTES * PIECES));
+    return reused;
+  } finally {
+    await Promise.all([sender.stop(), receiver.stop(), ...turns.map((one) => one.close())]);
+  }
+}
+
 testWithLibp2p(
   "ByteStream.taken() lets buffers be used again while several streams share a full link",
   async () => {
-    const [sender, receiver] = await Promise.all([daemonNode(), daemonNode()]);
+    const reused = await sendOverAFullLink([new LoopTurns(), new LoopTurns()]);
+    assert.equal(reused.every((count) => count > 0), true, `${reused} buffers used again`);
+  },
+);
+
+testWithLibp2p(
+  "guardedTcp() loses nothing where each piece read or written is followed by a pause",
+  async () => void await sendOverAFullLink([new EveryTurn(), new EveryTurn()]),
+);
+
+/** What each kind of answer does with a stream, by its first byte. */
+const ANSWERS: readonly ((stream: ByteStream) => Promise<void>)[] = [
+  async (stream) => {
+    await stream.write(Buffer.alloc(100_000, 1));
+    await stream.write(Buffer.alloc(100_000, 2));
+    await stream.closeWrite();
+  },
+  (stream) => Promise.resolve(stream.abort(new Error("no"))),
+  () => new Promise(() => undefined),
+];
+
+testWithLibp2p(
+  "ByteStream.fill() takes what was asked for, tells of an end, of a broken stream and of a signal",
+  async () => {
+    const turns = new LoopTurns();
+    const [sender, receiver] = await Promise.all([daemonNode(turns), daemonNode(turns)]);
     try {
-      const received: Promise<number>[] = [];
       const theirs = new ProtocolStreams({ node: () => receiver });
-      await theirs.handle(PROTOCOL, { maxStreams: 8, maxUnreadBytes: 2 ** 30 }, async (stream) => {
-        const reading = readPieces(stream);
-        received.push(reading);
-        await reading;
+      await theirs.handle(PROTOCOL, { maxStreams: 8, maxUnreadBytes: 65_536 }, async (stream) => {
+        const kind = (await stream.read())?.[0] ?? 0;
+        await ANSWERS[kind]?.(stream);
       });
       await sender.dial(receiver.getMultiaddrs());
       const ours = new ProtocolStreams({ node: () => sender });
-      const init = { signal: AbortSignal.timeout(30_000), maxUnreadBytes: 65_536 };
-      const peerId = receiver.peerId.toString();
-      const reused = await Promise.all(Array.from({ length: STREAMS }, async () => {
-        return await sendPieces(await ours.open(peerId, PROTOCOL, init));
-      }));
-      while (received.length < STREAMS) await new Promise((resolve) => setTimeout(resolve, 10));
-      assert.deepEqual(await Promise.all(received), Array(STREAMS).fill(PIECE_BYTES * PIECES));
-      assert.equal(reused.every((count) => count > 0), true, `${reused} buffers used again`);
+      const signal = AbortSignal.timeout(30_000);
+      const ask = async (kind: number) => {
+        const init = { signal, maxUnreadBytes: 1_000_000 };
+        const stream = await ours.open(receiver.peerId.toString(), PROTOCOL, init);
+        await stream.write(Uint8Array.of(kind));
+        return stream;
+      };
+      const stream = await ask(0);
+      const buffer = new Uint8Array(150_000);
+      let told = 0;
+      assert.equal(await stream.fill(buffer, signal, (bytes) => told += bytes), buffer.byteLength);
+      assert.equal(told, buffer.byteLength);
+      assert.deepEqual([buffer[99_999], buffer[100_000], buffer.at(-1)], [1, 2, 2]);
+      const rest = new Uint8Array(60_000);
+      assert.equal(await stream.fill(rest, signal), 50_000, "what did not fit was kept");
+      assert.deepEqual([rest[0], rest[49_999], rest[50_000]], [2, 2, 0]);
+      assert.equal(await stream.read(), undefined);
+
+      await assert.rejects((await ask(1)).fill(rest, signal), { code: "aborted" });
+      const silent = await ask(2);
+      const failure = new Error("enough");
+      await assert.rejects(
+        silent.fill(rest, AbortSignal.any([aborting(failure), signal])),
+        failure,
+      );
+      silent.abort(failure);
+
+      const thrower = await ask(0);
+      const throwing = thrower.fill(buffer, signal, () => {
+        throw failure;
+      });
+      await assert.rejects(throwing, /enough/);
+      thrower.abort(failure);
     } finally {
-      await Promise.all([sender.stop(), receiver.stop()]);
+      await Promise.all([sender.stop(), receiver.stop(), turns.close()]);
     }
   },
 );
+
+function aborting(reason: Error): AbortSignal {
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(reason), 20);
+  return abort.signal;
+}
