@@ -63,7 +63,10 @@ export function guardedTcp(init: GuardedTcpInit): (components: TCPComponents) =>
       }
     };
     transport.createListener = (options) =>
-      guardListener(createListener({ ...options, upgrader: prepared(options.upgrader, init.turns) }), init);
+      guardListener(
+        createListener({ ...options, upgrader: prepared(options.upgrader, init.turns) }),
+        init,
+      );
     return transport;
   };
 }
