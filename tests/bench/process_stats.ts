@@ -25,6 +25,15 @@ export async function cpuMs(pid: number): Promise<number> {
   return ns / 1e6;
 }
 
+/** The same with the threads that have ended, in whole ticks of 10 ms: for long work. */
+export async function wholeCpuMs(pid: number): Promise<number> {
+  if (Deno.build.os !== "linux") return NaN;
+  const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+  // Behind the name, which may hold anything: utime and stime are the 12th and 13th, proc_pid_stat(5).
+  const [user, system] = stat.slice(stat.lastIndexOf(")") + 2).split(" ").slice(11, 13);
+  return (Number(user) + Number(system)) * 10;
+}
+
 /** Samples a process's memory until stopped. */
 export class MemorySampler {
   readonly samples: number[] = [];

@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { BenchPeer, writeItem } from "../support/sharing/bench_peers.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { TestPeer } from "../support/test_peer.ts";
-import { cpuMs, MemorySampler, settle } from "./process_stats.ts";
+import { MemorySampler, settle, wholeCpuMs } from "./process_stats.ts";
 import { median, percentile, printReport, ratio } from "./report.ts";
 
 const IS_FULL = process.env["ALMENAD_FULL"] === "1";
@@ -45,7 +45,7 @@ async function measure(
   pids: Record<"seed" | "downloader", number>,
   transfer: () => Promise<number>,
 ): Promise<void> {
-  const cpu = async () => [await cpuMs(pids.seed), await cpuMs(pids.downloader)] as const;
+  const cpu = async () => [await wholeCpuMs(pids.seed), await wholeCpuMs(pids.downloader)] as const;
   const before = await cpu();
   const ms = await transfer();
   const after = await cpu();
