@@ -46,6 +46,7 @@ export class LocalItems {
   readonly #abort = new AbortController();
   #hashing: Promise<void> | undefined;
   #scanning: Promise<ScanResult> | undefined;
+  #next: Promise<ScanResult> | undefined;
 
   constructor(components: LocalItemsComponents, init: { dir: string }) {
     this.#components = components;
@@ -65,7 +66,7 @@ export class LocalItems {
   async close(): Promise<void> {
     this.#abort.abort();
     this.#queue.clear();
-    await this.#scanning?.catch(() => undefined);
+    await (this.#next ?? this.#scanning)?.catch(() => undefined);
     await this.#hashing;
   }
 
@@ -97,10 +98,11 @@ export class LocalItems {
     })());
   }
 
-  /** Looks at every item; an unchanged one is not read. One scan at a time. */
+  /** Looks at every item; an unchanged one is not read. After the scan that runs, if one does. */
   scanAll(): Promise<ScanResult> {
-    this.#scanning ??= this.#scanAll().finally(() => this.#scanning = undefined);
-    return this.#scanning;
+    const again = () => (this.#next = undefined, this.scanAll());
+    if (this.#scanning) return this.#next ??= this.#scanning.then(again, again);
+    return this.#scanning = this.#scanAll().finally(() => this.#scanning = undefined);
   }
 
   /** Looks at one item. */
@@ -178,6 +180,7 @@ export class LocalItems {
   }
 
   async #scanAll(): Promise<ScanResult> {
+    this.#abort.signal.throwIfAborted();
     const begun = performance.now();
     const result = await inSlices(this.#scanEach(), this.#abort.signal);
     if (result.changed > 0) this.#components.onChanged();

@@ -155,11 +155,9 @@ export class Sharing implements Service {
 
   /** Looks at every item now. */
   async scan(): Promise<ScanResult> {
-    const { local, monitor } = this.#open();
+    const { local } = this.#open();
     this.#components.catalog.forget();
-    const result = await local.scanAll();
-    monitor.refresh();
-    return result;
+    return await local.scanAll();
   }
 
   /** Waits until everything that was found is hashed. */
@@ -212,7 +210,6 @@ export class Sharing implements Service {
       this.#news = undefined;
       this.#tell("local-library-changed");
       this.#tell("games-list-updated");
-      this.#folder?.monitor.refresh();
     });
   }
 
