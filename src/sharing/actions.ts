@@ -11,6 +11,7 @@ import type { Manifest } from "./manifest.ts";
 import { checkItemId, compareVersions } from "./names.ts";
 import type { Offers } from "./offers.ts";
 import type { OperationGate } from "./operation_gate.ts";
+import type { PeerItems } from "./peer_items.ts";
 import { MAX_INSTALLS, type Resumption } from "./resumption.ts";
 import type { IndexStore } from "./store.ts";
 import type { Installs } from "./transaction.ts";
@@ -21,6 +22,7 @@ import type { Want } from "./wanted_file.ts";
 /** What {@link Actions} uses. */
 export interface ActionsComponents extends SharingComponents {
   readonly gate: OperationGate;
+  readonly peers: Pick<PeerItems, "latest">;
   readonly offers: Offers;
   readonly fetches: Fetches;
   readonly installs: Installs;
@@ -160,10 +162,18 @@ export class Actions {
     );
   }
 
-  /** Ends the operation of an item. @returns Whether there was one. */
+  /**
+   * Ends the operation of an item.
+   *
+   * @returns Whether there was one.
+   * @throws {DaemonError} `not_found` for an item that is neither here nor at a peer.
+   */
   async cancel(id: string): Promise<boolean> {
-    const wasWaiting = await this.#components.resumption().drop(checkItemId(id));
-    return await this.#components.gate.cancel(id) || wasWaiting;
+    const { gate, local, peers, resumption } = this.#components;
+    const wasWaiting = await resumption().drop(checkItemId(id));
+    if (await gate.cancel(id) || wasWaiting) return true;
+    if (local().get(id) || peers.latest(id) || gate.activities.get(id).activity) return false;
+    throw unknownItem(id);
   }
 
   /** Copies or moves a folder into the library, under an id. @returns The id. */

@@ -1,6 +1,6 @@
 /** What the shared library promises, row by row of its feature list (L13 to L54). */
 import assert from "node:assert/strict";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
 import { FALLBACK_SCAN_MS, Monitor, SETTLE_MS } from "../../../src/sharing/monitor.ts";
@@ -269,9 +269,13 @@ testWithLibp2p(
     await assert.rejects(us.sharing.actions.add({ folder: outside, id: "mine" }, signal()), {
       code: "already_exists",
     });
+    await assert.rejects(us.sharing.setDir("/sys/kernel"), { code: "permission_denied" });
+    await assert.rejects(us.sharing.setDir("/proc/self"), /nothing can be written into it/);
+    assert.equal((await us.sharing.items())[0]?.id, "mine");
     const other = join(us.folder, "other");
     await mkdir(other);
     await us.sharing.setDir(other);
+    assert.deepEqual(await readdir(other), [], "nothing is left of the check");
     assert.deepEqual(await us.sharing.items(), []);
     await us.sharing.setDir(join(us.folder, "library"));
     await us.scanned();
