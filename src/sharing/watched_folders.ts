@@ -97,6 +97,10 @@ export class WatchedFolders {
     this.#mtimeMs = undefined;
   }
 
+  get #covers(): boolean {
+    return this.#watch?.coversAll === true;
+  }
+
   #look(): Promise<void> {
     return this.#looking = this.#lookAtAll().catch((error) => {
       log.warn("The library's folders cannot be looked at", { reason: messageOf(error) });
@@ -158,7 +162,7 @@ export class WatchedFolders {
   *#compare(): Generator<void, void> {
     const names = new Set(itemFolders(this.#dir));
     for (const id of this.#silent.ids()) if (!names.has(id)) this.#drop(id);
-    if (this.#watch?.coversAll) return;
+    if (this.#covers) return;
     for (const [id, birth] of [...this.#speaking]) {
       if (!names.has(id)) this.#drop(id);
       else if (folderBirth(join(this.#dir, id)) !== birth) this.#silence(id);
@@ -217,6 +221,7 @@ export class WatchedFolders {
       this.#speaking.set(id, birth);
       this.#silent.delete(id);
     }
+    if (this.#covers) this.#silent.clear();
     // Who started the first watch looks at everything after it.
     if (!this.#isRunning || !this.#timer) return;
     for (const id of wanted.slice(0, MAX_NEWEST)) this.#components.changed(id); // since its last look
@@ -266,12 +271,11 @@ export class WatchedFolders {
     this.#components.reported();
     if (path === undefined) return;
     const [id = "", inner = "", ...deeper] = relative(this.#real, path).split(sep);
-    const coversAll = this.#watch?.coversAll === true;
     // The library's folder itself may be another one now.
-    if (id === "" && !coversAll) this.#place = "";
+    if (id === "" && !this.#covers) this.#place = "";
     if (!isItemId(id) || deeper.length > 0) return;
     if (inner.startsWith(".lanspread") || inner.endsWith(".tmp")) return;
-    if (inner === "" && !coversAll) this.#cameOrWent(id);
+    if (inner === "" && !this.#covers) this.#cameOrWent(id);
     this.#components.changed(id);
   };
 

@@ -117,3 +117,25 @@ Deno.test("Many folders that change at once are looked at together", async () =>
   await monitor.seen("*");
   assert.equal(new Set(monitor.looked).size < 150, true, `${new Set(monitor.looked).size} looks`);
 });
+
+Deno.test("Where one watch covers the tree, folders that come later need none of their own", async () => {
+  await using folder = await tempFolder();
+  await mkdir(join(folder.path, "old"));
+  const lists: (readonly string[])[] = [];
+  let tell: TellOfFolder = () => undefined;
+  await using monitor = await startMonitor(folder.path, (paths, to) => {
+    lists.push(paths);
+    tell = to;
+    return { coversAll: true, close: () => undefined };
+  }, 1);
+  await mkdir(join(folder.path, "new"));
+  tell(join(folder.path, "new"));
+  tell(folder.path);
+  await monitor.seen("new");
+  await pause(2_500);
+  monitor.looked.length = 0;
+  tell(join(folder.path, "new", "deep", "file"));
+  tell(join(folder.path, "new", "version.ini"));
+  await monitor.seen("new");
+  assert.deepEqual([lists.length, monitor.looked], [1, ["new"]]);
+});
