@@ -90,6 +90,10 @@ export class FolderRules {
 /** A failure of the file system in our words, the system's name for it included. */
 export function fileError(what: string, cause: unknown): DaemonError {
   if (cause instanceof DaemonError) return cause;
+  if (cause instanceof Deno.errors.NotCapable) {
+    const why = "it belongs to the system, and the daemon gave up its rights to it";
+    return new DaemonError("permission_denied", `Cannot ${what}: ${why}`, { cause });
+  }
   const name = systemCode(cause);
   const code = name === "ENOSPC" || name === "EDQUOT" || name === "EMFILE" || name === "ENFILE"
     ? "resource_exhausted"

@@ -25,7 +25,7 @@ type Uses = Pick<Components, "jobs">;
 /** Jobs under way and lately finished. */
 export const listJobs = query({
   name: "jobs.list",
-  summary: "Jobs that wait, run or ended lately, oldest first",
+  summary: "Jobs that wait, run or ended lately, oldest first; downloads: library.transfers",
   input: () => z.strictObject(Filter()),
   output: () => z.object({ jobs: z.array(JobOutput()) }),
   run: ({ library_id, status }, { jobs }: Uses) => ({

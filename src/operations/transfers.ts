@@ -49,7 +49,7 @@ const TransferJson = once(() =>
 const Transfers = once(() =>
   z.object({
     transfers: z.array(TransferJson()).describe("At most 64, the oldest first"),
-    more: z.number().describe("Transfers beyond those"),
+    more: z.number().describe("How many there are beyond those; with them it is all"),
   })
 );
 type Uses = Pick<Components, "sharing">;

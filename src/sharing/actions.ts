@@ -4,16 +4,18 @@ import type { SharingComponents } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
 import type { Fetches } from "./fetches.ts";
 import { readIntent } from "./intent.ts";
-import { type LocalItem, unknownItem } from "./local_item.ts";
+import { type LocalItem, twinProblem, unknownItem } from "./local_item.ts";
 import type { ActivityProgress } from "./item_activities.ts";
 import type { LocalItems } from "./local_items.ts";
 import type { Manifest } from "./manifest.ts";
-import { checkItemId, compareVersions } from "./names.ts";
+import { checkItemId, compareVersions, twinKey } from "./names.ts";
 import type { Offers } from "./offers.ts";
 import type { OperationGate } from "./operation_gate.ts";
+import type { PeerItems } from "./peer_items.ts";
 import { MAX_INSTALLS, type Resumption } from "./resumption.ts";
 import type { IndexStore } from "./store.ts";
 import type { Installs } from "./transaction.ts";
+import { twinFolder } from "./scanner.ts";
 import { checkSelection } from "./selection.ts";
 import { verifyItem, type VerifyResult } from "./verify.ts";
 import type { Want } from "./wanted_file.ts";
@@ -21,6 +23,7 @@ import type { Want } from "./wanted_file.ts";
 /** What {@link Actions} uses. */
 export interface ActionsComponents extends SharingComponents {
   readonly gate: OperationGate;
+  readonly peers: Pick<PeerItems, "latest">;
   readonly offers: Offers;
   readonly fetches: Fetches;
   readonly installs: Installs;
@@ -87,9 +90,10 @@ export class Actions {
     this.#components.checkBlocked(id);
     const { offers, fetches } = this.#components;
     const known = offers.fresh(id);
-    this.#refuseBusy(id);
+    this.#components.gate.checkFree(id);
     const offer = known ?? await offers.ask(id, options.signal);
     checkSelection(offer.manifest, options.files);
+    this.#refuseTwin(id);
     const { version } = offer.manifest;
     const want = wanted(offer.manifest, options.install !== false, this.#components.clock.now());
     return await this.#begin(
@@ -160,10 +164,20 @@ export class Actions {
     );
   }
 
-  /** Ends the operation of an item. @returns Whether there was one. */
+  /**
+   * Ends the operation of an item.
+   *
+   * @returns Whether there was one.
+   * @throws {DaemonError} `not_found` for an item that is neither here nor at a peer.
+   */
   async cancel(id: string): Promise<boolean> {
-    const wasWaiting = await this.#components.resumption().drop(checkItemId(id));
-    return await this.#components.gate.cancel(id) || wasWaiting;
+    const { gate, local, peers, resumption } = this.#components;
+    const wasWaiting = await resumption().drop(checkItemId(id));
+    if (await gate.cancel(id) || wasWaiting) return true;
+    if (peers.latest(id) || gate.activities.get(id).activity) return false;
+    await local().scan(id); // as soon after a start as this may be
+    if (local().get(id)) return false;
+    throw unknownItem(id);
   }
 
   /** Copies or moves a folder into the library, under an id. @returns The id. */
@@ -189,7 +203,7 @@ export class Actions {
   /** Begins to read every file of an item and to compare it with its hashes. */
   async verify(id: string): Promise<{ readonly done: Promise<VerifyResult> }> {
     await this.#item(id);
-    this.#refuseBusy(id);
+    this.#components.gate.checkFree(id);
     const { files, gate, local, store } = this.#components;
     const root = local().rootOf(id);
     const done = gate.run(id, "verifying", (signal) => {
@@ -230,7 +244,7 @@ export class Actions {
     work: Parameters<OperationGate["run"]>[2],
   ): Promise<Begun> {
     this.#components.checkBlocked(id);
-    this.#refuseBusy(id);
+    this.#components.gate.checkFree(id);
     const done = this.#components.gate.run(id, activity, work).then(() => undefined);
     done.catch((error) =>
       log.info("An operation failed", { id, activity, reason: messageOf(error) })
@@ -238,11 +252,14 @@ export class Actions {
     return await Promise.resolve({ id, done });
   }
 
-  #refuseBusy(id: string): void {
-    const activity = this.#components.gate.activityOf(id);
-    if (!activity) return;
-    const remedy = "wait for its end or cancel it";
-    throw new DaemonError("failed_precondition", `Busy: "${id}" is ${activity}; ${remedy}`);
+  #refuseTwin(id: string): void {
+    const { local, resumption } = this.#components;
+    const waiting = resumption().waiting().map(({ want }) => want.id);
+    const isTwin = (other: string) => other !== id && twinKey(other) === twinKey(id);
+    const twin = twinFolder(local().dir, id) ??
+      (local().get(id) ? undefined : waiting.find(isTwin));
+    if (twin === undefined) return;
+    throw new DaemonError("failed_precondition", `Cannot get "${id}": ${twinProblem(twin)}`);
   }
 
   async #check(id: string): Promise<void> {

@@ -2,9 +2,11 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { DaemonError, systemCode } from "../core/mod.ts";
 import { diskError, type Files, removeIfThere, removeTree, replaceFile } from "./files.ts";
 import { writeSynced } from "./files.ts";
+import { twinProblem } from "./local_item.ts";
 import type { LocalItems } from "./local_items.ts";
 import { checkItemId, isReserved, OWNED, SENTINEL, SENTINEL_TEMP } from "./names.ts";
 import type { OperationGate } from "./operation_gate.ts";
+import { twinFolder } from "./scanner.ts";
 import { cloneTree } from "./unpack/clone.ts";
 import { TargetTree } from "./unpack/target_tree.ts";
 
@@ -41,6 +43,10 @@ export async function addItem(
   const version = input.version === undefined ? undefined : checkVersion(input.version);
   await gate.run(id, "adding", async (cancelled) => {
     const both = AbortSignal.any([signal, cancelled]);
+    const twin = twinFolder(dirname(root), id);
+    if (twin !== undefined) {
+      throw new DaemonError("already_exists", `Cannot add ${folder}: ${twinProblem(twin)}`);
+    }
     try {
       if (root === folder) return await writeSentinel(files, root, version);
       await checkSource(files, folder, root);

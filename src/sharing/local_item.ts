@@ -76,6 +76,11 @@ export function isEqual(a: LocalItem, b: LocalItem): boolean {
     );
 }
 
+/** What is told of an id that differs only in case from one that is here. */
+export function twinProblem(twin: string): string {
+  return `"${twin}" is here, and names that differ only in case cannot be apart on every disk`;
+}
+
 /** @throws {DaemonError} `not_found` for an item nobody here knows. */
 export function unknownItem(id: string): DaemonError {
   return new DaemonError("not_found", `Cannot find "${id}": it is not in the library`);

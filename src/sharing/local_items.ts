@@ -10,7 +10,7 @@ import type { Game } from "./messages.ts";
 import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
 import { isItemId } from "./names.ts";
 import { completeFile, type ServedFile } from "./peer_server.ts";
-import { type FoundFile, type FoundItem, itemFolders, scanItem } from "./scanner.ts";
+import { type FoundFile, type FoundItem, itemFolders, scanItem, twinFolder } from "./scanner.ts";
 import { inSlices } from "./slices.ts";
 import type { IndexedItem, IndexStore } from "./store.ts";
 
@@ -46,6 +46,7 @@ export class LocalItems {
   readonly #abort = new AbortController();
   #hashing: Promise<void> | undefined;
   #scanning: Promise<ScanResult> | undefined;
+  #next: Promise<ScanResult> | undefined;
 
   constructor(components: LocalItemsComponents, init: { dir: string }) {
     this.#components = components;
@@ -56,16 +57,15 @@ export class LocalItems {
   /** Makes the folder if need be and lists what the index knows. */
   open(): void {
     mkdirSync(this.dir, { recursive: true });
-    for (const item of this.#components.store.items()) {
-      this.#items.set(item.id, localItem(item, []));
-    }
+    const known = this.#components.store.items();
+    for (const item of known) this.#items.set(item.id, localItem(item, []));
   }
 
   /** Ends scans and hashing. */
   async close(): Promise<void> {
     this.#abort.abort();
     this.#queue.clear();
-    await this.#scanning?.catch(() => undefined);
+    await (this.#next ?? this.#scanning)?.catch(() => undefined);
     await this.#hashing;
   }
 
@@ -97,16 +97,20 @@ export class LocalItems {
     })());
   }
 
-  /** Looks at every item; an unchanged one is not read. One scan at a time. */
+  /** Looks at every item; an unchanged one is not read. After the scan that runs, if one does. */
   scanAll(): Promise<ScanResult> {
-    this.#scanning ??= this.#scanAll().finally(() => this.#scanning = undefined);
-    return this.#scanning;
+    const next = () => (this.#next = undefined, this.scanAll());
+    if (this.#scanning) return this.#next ??= this.#scanning.then(next, next);
+    return this.#scanning = this.#scanAll().finally(() => this.#scanning = undefined);
   }
 
   /** Looks at one item. */
   async scan(id: string): Promise<void> {
     if (!isItemId(id) || this.#components.isBusy(id)) return;
-    const found = await inSlices(scanItem(this.rootOf(id), id, this.#components.store.item(id)));
+    // On some file systems any spelling opens an item's folder.
+    const isTwin = !this.#items.has(id) && twinFolder(this.dir, id) !== undefined;
+    const known = this.#components.store.item(id);
+    const found = isTwin ? undefined : await inSlices(scanItem(this.rootOf(id), id, known));
     if (this.#abort.signal.aborted || this.#components.isBusy(id)) return;
     if (this.#take(id, found)) this.#components.onChanged();
     this.#hashSoon();
@@ -178,6 +182,7 @@ export class LocalItems {
   }
 
   async #scanAll(): Promise<ScanResult> {
+    this.#abort.signal.throwIfAborted();
     const begun = performance.now();
     const result = await inSlices(this.#scanEach(), this.#abort.signal);
     if (result.changed > 0) this.#components.onChanged();

@@ -1,6 +1,6 @@
 import type { Catalog } from "./catalog.ts";
-import type { LocalItem } from "./local_item.ts";
-import { compareVersions } from "./names.ts";
+import { type LocalItem, twinProblem } from "./local_item.ts";
+import { compareVersions, twinKey } from "./names.ts";
 import type { ItemActivity } from "./operation_gate.ts";
 import type { LatestItem } from "./peer_items.ts";
 
@@ -39,10 +39,12 @@ export interface MergeInput {
 /** One list of what peers have and what is here, by id; items outside the catalog are left out. */
 export async function mergeItems(input: MergeInput): Promise<ListedItem[]> {
   const locals = new Map(input.local.map((item) => [item.id, item]));
+  const twins = new Map(input.local.map(({ id }) => [twinKey(id), id]));
   const items: ListedItem[] = [];
   for (const id of new Set([...locals.keys(), ...input.remote.keys(), ...input.busy])) {
     if (!await input.catalog.has(id)) continue;
-    items.push(await merged(id, locals.get(id), input));
+    const twin = locals.has(id) ? undefined : twins.get(twinKey(id));
+    items.push(await merged(id, locals.get(id), twin, input));
   }
   return items.sort((a, b) => (a.id < b.id ? -1 : 1));
 }
@@ -50,6 +52,7 @@ export async function mergeItems(input: MergeInput): Promise<ListedItem[]> {
 async function merged(
   id: string,
   local: LocalItem | undefined,
+  twin: string | undefined,
   input: MergeInput,
 ): Promise<ListedItem> {
   const remote = input.remote.get(id);
@@ -58,7 +61,7 @@ async function merged(
   const newest = remote && order >= 0 ? remote : own ?? remote;
   const name = await input.catalog.nameOf(id);
   const activity = input.activityOf(id);
-  const problem = input.problemOf(id);
+  const problem = input.problemOf(id) ?? (twin === undefined ? undefined : twinProblem(twin));
   return {
     id,
     name: name === id ? remote?.name || id : name,

@@ -1,7 +1,6 @@
-import { existsSync } from "node:fs";
-import { join, relative, sep } from "node:path";
 import { type Clock, logger, messageOf, type Timer } from "../core/mod.ts";
-import { isItemId } from "./names.ts";
+import { KEPT_REPORTS } from "./folder_watch.ts";
+import { WatchedFolders, type WatchedFoldersComponents } from "./watched_folders.ts";
 
 /** A folder is looked at once nothing has changed in it for so long, contract 5.5. */
 export const SETTLE_MS = 500;
@@ -9,20 +8,16 @@ export const SETTLE_MS = 500;
 export const FALLBACK_SCAN_MS = 300_000;
 /** Changes that never settle are looked at all the same. */
 const LONGEST_SETTLE_MS = 5_000;
-
-/** Tells of changes directly in folders, not deeper. */
-export interface FolderWatch {
-  /** Ends it; safe to call twice. */
-  close(): void;
-}
+/** Soonest that everything is looked at because something may have been missed. */
+const DOUBT_MS = 1_000;
+/** Most items that are looked at one by one; of more, everything is. */
+const MAX_SETTLING = 64;
+/** In a flood of changes, looks at everything take one part of so many of the time. */
+const DOUBT_FACTOR = 50;
 
 /** What {@link Monitor} uses. */
-export interface MonitorComponents {
+export interface MonitorComponents extends Pick<WatchedFoldersComponents, "clock" | "watch"> {
   readonly clock: Clock;
-  /** Watches folders; the default is the runtime's. */
-  readonly watch?: (paths: readonly string[], tell: (path: string) => void) => FolderWatch;
-  /** Items whose folders are watched besides the library's own. */
-  items(): readonly string[];
   scan(id: string): Promise<void>;
   scanAll(): Promise<unknown>;
 }
@@ -32,62 +27,52 @@ const log = logger("sharing");
 /** Watches the library's folder and each item's root, and has what settled looked at. */
 export class Monitor {
   readonly #components: MonitorComponents;
-  readonly #dir: string;
+  readonly #folders: WatchedFolders;
   readonly #settling = new Map<string, { timer: Timer; since: number }>();
-  #watch: FolderWatch | undefined;
-  #watched = "";
   #fallback: Timer | undefined;
-  #hasWarned = false;
+  #doubt: Timer | undefined;
+  #reports = 0;
+  #scanMs = 0;
+  #isStopped = false;
 
-  constructor(components: MonitorComponents, init: { dir: string }) {
+  /** @param init.maxWatched Most folders the system is asked to watch. */
+  constructor(components: MonitorComponents, init: { dir: string; maxWatched?: number }) {
     this.#components = components;
-    this.#dir = init.dir;
+    this.#folders = new WatchedFolders({
+      ...components,
+      changed: (id) => this.#settle(id),
+      reported: () => this.#reported(),
+      missed: () => this.#missed(),
+    }, init);
   }
 
-  /** Begins to watch. */
-  start(): void {
-    this.#fallback = this.#components.clock.every(FALLBACK_SCAN_MS, () => this.#look(""));
-    this.refresh();
+  /** Begins to watch; resolves when nothing new can be missed. */
+  async start(): Promise<void> {
+    this.#fallback = this.#components.clock.every(FALLBACK_SCAN_MS, () => this.#lookAtAll());
+    await this.#folders.start();
   }
 
   /** Ends everything; safe to call twice. */
-  stop(): void {
+  async stop(): Promise<void> {
+    this.#isStopped = true;
     this.#fallback?.cancel();
+    this.#doubt?.cancel();
     for (const { timer } of this.#settling.values()) timer.cancel();
     this.#settling.clear();
-    this.#watch?.close();
-    this.#watch = undefined;
-    this.#watched = "";
+    await this.#folders.stop();
   }
 
-  /** Watches the folders of the items there are now. */
-  refresh(): void {
-    const items = this.#components.items();
-    const paths = [this.#dir, ...items.map((id) => join(this.#dir, id))];
-    if (paths.join("\0") === this.#watched) return;
-    this.#watch?.close();
-    this.#watched = paths.join("\0");
-    const watch = this.#components.watch ?? watchFolders;
-    const existing = paths.filter((path) => existsSync(path));
-    try {
-      this.#watch = watch(existing, (path) => this.#changed(path));
-    } catch (error) {
-      this.#watch = undefined;
-      if (!this.#hasWarned) {
-        log.warn("Folders cannot be watched, changes are found every five minutes", {
-          reason: messageOf(error),
-        });
-      }
-      this.#hasWarned = true;
-    }
+  // Of reports that nobody read in time some are lost; that many were read since then.
+  #reported(): void {
+    if (++this.#reports >= KEPT_REPORTS) this.#missed();
   }
 
-  // Only the library's folder and the items' roots speak; what is deeper in an item does not count.
-  #changed(path: string): void {
-    const [id = "", inner = "", ...deeper] = relative(this.#dir, path).split(sep);
-    if (!isItemId(id) || deeper.length > 0) return;
-    if (inner.startsWith(".lanspread") || inner.endsWith(".tmp")) return;
-    this.#settle(id);
+  #missed(): void {
+    const pauseMs = Math.max(DOUBT_MS, DOUBT_FACTOR * this.#scanMs);
+    this.#doubt ??= this.#components.clock.after(pauseMs, () => {
+      this.#doubt = undefined;
+      this.#lookAtAll();
+    });
   }
 
   #settle(id: string): void {
@@ -96,36 +81,25 @@ export class Monitor {
     const before = this.#settling.get(id);
     const since = before?.since ?? now;
     if (before && now - since > LONGEST_SETTLE_MS) return; // its timer is about to fire
+    if (!before && this.#settling.size >= MAX_SETTLING) return this.#missed();
     before?.timer.cancel();
     const timer = clock.after(SETTLE_MS, () => {
       this.#settling.delete(id);
-      this.#look(id);
+      this.#components.scan(id).catch((error) => this.#failed(error, id));
     });
     this.#settling.set(id, { timer, since });
   }
 
-  #look(id: string): void {
-    const { scan, scanAll } = this.#components;
-    (id ? scan(id) : scanAll()).then(() => this.refresh()).catch((error) =>
-      log.warn("A folder cannot be looked at", { id, reason: messageOf(error) })
-    );
+  #lookAtAll(): void {
+    this.#reports = 0;
+    this.#folders.recheck();
+    const begun = performance.now();
+    const ended = () => void (this.#scanMs = performance.now() - begun);
+    this.#components.scanAll().catch((error) => this.#failed(error)).finally(ended);
   }
-}
 
-function watchFolders(paths: readonly string[], tell: (path: string) => void): FolderWatch {
-  const watcher = Deno.watchFs([...paths], { recursive: false });
-  (async () => {
-    for await (const { kind, paths: changed } of watcher) {
-      if (kind !== "access") changed.forEach(tell);
-    }
-  })().catch((error) => log.warn("Watching folders ended", { reason: messageOf(error) }));
-  return {
-    close() {
-      try {
-        watcher.close();
-      } catch {
-        // it ended by itself
-      }
-    },
-  };
+  #failed(error: unknown, id?: string): void {
+    if (this.#isStopped) return;
+    log.warn("A folder cannot be looked at", { id, reason: messageOf(error) });
+  }
 }

@@ -66,14 +66,16 @@ export class OpenFolder {
 
   /** Begins to watch, to scan, and to take up what was cut short. */
   start(): void {
-    this.monitor.start();
-    guard("look at the library", () => this.local.scanAll());
+    guard("look at the library", async () => {
+      await this.monitor.start();
+      await this.local.scanAll();
+    });
     this.resumption.start();
   }
 
   /** Ends everything. */
   async close(): Promise<void> {
-    this.monitor.stop();
+    await this.monitor.stop();
     this.resumption.stop();
     await this.local.close();
     this.store.close();
@@ -93,7 +95,6 @@ export class OpenFolder {
     }, { dir });
     const monitor = new Monitor({
       ...{ clock, ...(watch ? { watch } : {}) },
-      items: () => local.list().map(({ id }) => id),
       scan: (id) => local.scan(id),
       scanAll: () => local.scanAll(),
     }, { dir });

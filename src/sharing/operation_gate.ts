@@ -1,5 +1,6 @@
 import { DaemonError } from "../core/mod.ts";
 import { ItemActivities } from "./item_activities.ts";
+import { twinKey } from "./names.ts";
 
 /** What an item may be busy with. */
 export type ItemActivity =
@@ -46,6 +47,18 @@ export class OperationGate {
     return [...this.#running.values()].map(({ id, activity }) => ({ id, activity }));
   }
 
+  /** @throws {DaemonError} `failed_precondition` (Busy) if the item, or what may be its folder, is. */
+  checkFree(id: string): void {
+    const key = twinKey(id); // ids that differ only in case may be one folder
+    const busy = [...this.#running.values()].find((other) => twinKey(other.id) === key);
+    if (!busy) return;
+    const remedy = "wait for its end or cancel it";
+    throw new DaemonError(
+      "failed_precondition",
+      `Busy: "${busy.id}" is ${busy.activity}; ${remedy}`,
+    );
+  }
+
   /**
    * Runs an operation of an item.
    *
@@ -57,13 +70,7 @@ export class OperationGate {
     activity: ItemActivity,
     work: (signal: AbortSignal, goOn: (activity: ItemActivity) => void) => Promise<T>,
   ): Promise<T> {
-    const busy = this.#running.get(id);
-    if (busy) {
-      throw new DaemonError(
-        "failed_precondition",
-        `Busy: cannot begin ${activity} "${id}" while it is ${busy.activity}; wait for its end or cancel it`,
-      );
-    }
+    this.checkFree(id);
     const abort = new AbortController();
     const { promise: done, resolve } = Promise.withResolvers<void>();
     const running: Running = { id, activity, abort, done, signal: abort.signal };

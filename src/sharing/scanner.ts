@@ -47,6 +47,16 @@ export function itemFolders(dir: string): string[] {
 }
 
 /**
+ * The folder whose name differs from an id only in case, while there is none of the id's own: on
+ * some file systems the two would be one.
+ */
+export function twinFolder(dir: string, id: string): string | undefined {
+  const key = twinKey(id);
+  const names = listFolder(dir)?.filter((entry) => entry.isDirectory).map(({ name }) => name) ?? [];
+  return names.includes(id) ? undefined : names.find((name) => twinKey(name) === key);
+}
+
+/**
  * Looks at one item; yields between folders and every few hundred files.
  *
  * @returns Undefined when the folder is gone.

@@ -24,6 +24,7 @@ import { RateLimits } from "./rate_limit.ts";
 import { readSettings, writeSettings } from "./settings.ts";
 import { Installs } from "./transaction.ts";
 import { listTransfers } from "./transfers.ts";
+import { checkWritable } from "./writable.ts";
 
 /** Longest wait for the manifests of an item that is taken up again. */
 const ASK_MS = 120_000;
@@ -155,11 +156,9 @@ export class Sharing implements Service {
 
   /** Looks at every item now. */
   async scan(): Promise<ScanResult> {
-    const { local, monitor } = this.#open();
+    const { local } = this.#open();
     this.#components.catalog.forget();
-    const result = await local.scanAll();
-    monitor.refresh();
-    return result;
+    return await local.scanAll();
   }
 
   /** Waits until everything that was found is hashed. */
@@ -170,8 +169,8 @@ export class Sharing implements Service {
   /**
    * Moves to another folder; nothing in either is changed.
    *
-   * @throws {DaemonError} `invalid_argument` or `not_found` if it can be none, `failed_precondition`
-   *   while an operation runs; the folder before stays.
+   * @throws {DaemonError} `invalid_argument`, `not_found` or `permission_denied` if it can be none,
+   *   `failed_precondition` while an operation runs; the folder before stays.
    */
   async setDir(path: string): Promise<void> {
     const dir = await this.#components.checkDir(path);
@@ -182,6 +181,7 @@ export class Sharing implements Service {
         `Cannot change the library's folder while "${busy.id}" is ${busy.activity}`,
       );
     }
+    await checkWritable(this.#components.files, dir);
     const before = this.#open().local.dir;
     await this.#closeFolder();
     try {
@@ -212,7 +212,6 @@ export class Sharing implements Service {
       this.#news = undefined;
       this.#tell("local-library-changed");
       this.#tell("games-list-updated");
-      this.#folder?.monitor.refresh();
     });
   }
 

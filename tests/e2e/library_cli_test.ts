@@ -52,6 +52,8 @@ Deno.test("library-cli finds a peer by mDNS alone, fetches and installs (L3, L5,
   await event(alpha, "cli-started");
   // Nobody tells alpha of it: its monitor does.
   await writeTree(join(folder.path, "alpha", "games", "doom"), { "version.ini": "1", a: "a" });
+  const slow = join(folder.path, "alpha", "games", "hexen");
+  await writeTree(slow, { a: "the first file of a long copy" });
   await using beta = start(folder.path, "beta");
   const started = await event(beta, "cli-started");
   assert.equal(started["name"], "beta");
@@ -74,6 +76,8 @@ Deno.test("library-cli finds a peer by mDNS alone, fetches and installs (L3, L5,
   assert.equal(tree["local/bin/quake"], "binary");
   const [known] = await list(beta, (ids) => ids.includes("doom"));
   assert.equal(known, "doom", "what was put into the folder is announced by itself");
+  await writeTree(slow, { "version.ini": "1" });
+  await list(alpha, (ids) => ids.includes("hexen"));
   await beta.write(JSON.stringify({ cmd: "get-peer-count" }));
   const count = await beta.waitFor("count", (line) => {
     const json = jsonLine(line);

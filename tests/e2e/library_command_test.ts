@@ -28,6 +28,20 @@ async function refused(cli: Cli, code: number, ...words: string[]): Promise<stri
   return ending.stderr || ending.stdout;
 }
 
+/** A folder that not even root can write into. */
+async function readOnlyFolder(): Promise<AsyncDisposable & { readonly path: string }> {
+  const { path, [Symbol.asyncDispose]: remove } = await tempFolder();
+  const mount = (...args: string[]) => new Deno.Command(args.shift() ?? "", { args }).output();
+  await mount("mount", "-t", "tmpfs", "-o", "ro,mode=755", "none", path);
+  return {
+    path,
+    async [Symbol.asyncDispose]() {
+      await mount("umount", path);
+      await remove();
+    },
+  };
+}
+
 /** Waits until a daemon knows a version of an item. */
 async function knows(cli: Cli, id: string, version: string): Promise<void> {
   await waitFor(`version ${version} of ${id}`, async () => {
@@ -44,6 +58,7 @@ testInNetns(
     await using alice = await Cli.create({ netns: lan.host("alice").namespace });
     await using bob = await Cli.create({ netns: lan.host("bob").namespace });
     await refused(bob, 4, "ls"); // nothing runs yet
+    await using sealed = await readOnlyFolder();
     for (const cli of [alice, bob]) assert.equal((await cli.run("start")).code, 0);
     await writeTree(join(folder.path, "game"), {
       "game.tar.gz": await tarGzOf({ "bin/game": "the first" }),
@@ -72,10 +87,21 @@ testInNetns(
     assert.match(await good(bob, "cancel", "game"), /was not busy/);
 
     assert.match(await refused(bob, 1, "get", "nobody-has-it"), /no peer/);
-    assert.match(await refused(bob, 1, "install", "nobody-has-it"), /not in the library/);
+    for (const verb of ["install", "cancel"]) {
+      assert.match(await refused(bob, 1, verb, "nobody-has-it"), /not in the library/);
+    }
     await refused(bob, 2, "get", "../game");
     await refused(bob, 2, "get");
     assert.match(await refused(bob, 5, "set-dir", join(bob.dataDir, "data")), /Cannot/);
+    assert.match(
+      await refused(bob, 5, "set-dir", sealed.path),
+      /Cannot use library folder .*: nothing can be written into it \(EROFS.*; choose another folder/,
+    );
+    assert.match(
+      await refused(bob, 5, "set-dir", "/sys/kernel"),
+      /belongs to the system|nothing can be written/,
+    );
+    assert.match(await good(bob, "search", "game"), /game +game +2 /, "all is as it was");
     await chmod(folder.path, 0o755);
     assert.match(await good(bob, "set-dir", folder.path), /nothing was moved/);
   },

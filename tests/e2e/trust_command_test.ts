@@ -228,6 +228,11 @@ async function checkOtherCommands(netns: string, dataDir: string): Promise<void>
   const nobody = "12D3KooWGRYZDHBembyGJQqMbYDbLAEbkSBFGkLkZpJxSfE5oyjL";
   assert.equal((await run("trust", "wait", nobody, "--timeout", "0")).code, 1);
   assert.equal((await run("trust", "approve", nobody)).code, 1); // it never asked
+  for (const verb of ["later", "ignore"]) {
+    const { code, stderr } = await run("trust", verb, nobody);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /does not ask for trust/);
+  }
   assert.equal((await run("policy", "explain", "--peer", nobody)).code, 2); // no port
   const bad = await run("policy", "start", "/dev/null");
   assert.equal(bad.code, 2, bad.stderr);

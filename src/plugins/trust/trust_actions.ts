@@ -89,11 +89,20 @@ export class TrustActions {
     this.#components.tell(peerId, { type: "handshake_reject", reason, inReplyTo });
   }
 
-  /** A person puts a request aside: for so long, or for good. The peer learns nothing of it. */
+  /**
+   * A person puts a request aside: for so long, or for good. The peer learns nothing of it.
+   *
+   * @throws {DaemonError} `not_found` if the peer did not ask.
+   */
   async putAside(peerId: string, ms: number | undefined): Promise<void> {
     const { book, clock } = this.#components;
     const entry = book.pending.get(peerId);
-    if (!entry) return;
+    if (!entry) {
+      throw new DaemonError(
+        "not_found",
+        `Cannot put a request of peer "${peerId}" aside: it does not ask for trust`,
+      );
+    }
     const laterUntil = ms === undefined ? "" : new Date(clock.now() + ms).toISOString();
     const aside = { ...entry, laterUntil, ignored: ms === undefined };
     await book.change(peerId, () => book.pending.set(peerId, aside));

@@ -1,6 +1,6 @@
 /** What the shared library promises, row by row of its feature list (L13 to L54). */
 import assert from "node:assert/strict";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
 import { FALLBACK_SCAN_MS, Monitor, SETTLE_MS } from "../../../src/sharing/monitor.ts";
@@ -8,6 +8,7 @@ import { FakeClock } from "../../support/fake_clock.ts";
 import { testWithLibp2p } from "../../support/libp2p_pair.ts";
 import { readTree, tarGzOf, writeTree } from "../../support/sharing/item_folder.ts";
 import { LibraryNode, noiseBytes } from "../../support/sharing/library_node.ts";
+import { tempFolder } from "../../support/temp_folder.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const signal = () => AbortSignal.timeout(30_000);
@@ -65,34 +66,35 @@ testWithLibp2p("A version.ini that appears is listed within two seconds (L20)", 
 });
 
 Deno.test("Monitor looks at what settled, not at what lies deep, and at everything every 300 s (L20, L22)", async () => {
+  await using folder = await tempFolder();
+  await mkdir(join(folder.path, "one"));
   const clock = new FakeClock();
   const looked: string[] = [];
   let tell: (path: string) => void = () => undefined;
   const monitor = new Monitor({
     clock,
     watch: (_paths, to) => {
-      tell = to;
+      tell = (path) => to(join(folder.path, path));
       return { close: () => undefined };
     },
-    items: () => ["one"],
     scan: (id) => Promise.resolve(void looked.push(id)),
     scanAll: () => Promise.resolve(void looked.push("*")),
-  }, { dir: "/library" });
-  monitor.start();
-  tell("/library/one/local/deep/file");
-  tell("/library/one/.lanspread.json");
+  }, { dir: folder.path });
+  await monitor.start();
+  tell("one/local/deep/file");
+  tell("one/.lanspread.json");
   await clock.advance(SETTLE_MS * 2);
   assert.deepEqual(looked, []);
-  tell("/library/one/version.ini");
+  tell("one/version.ini");
   await clock.advance(SETTLE_MS - 100);
-  tell("/library/one/data.bin");
+  tell("one/data.bin");
   await clock.advance(SETTLE_MS - 100);
   assert.deepEqual(looked, []);
   await clock.advance(200);
   assert.deepEqual(looked, ["one"]);
   await clock.advance(FALLBACK_SCAN_MS);
   assert.deepEqual(looked, ["one", "*"]);
-  monitor.stop();
+  await monitor.stop();
   assert.equal(clock.pending, 0);
 });
 
@@ -267,9 +269,13 @@ testWithLibp2p(
     await assert.rejects(us.sharing.actions.add({ folder: outside, id: "mine" }, signal()), {
       code: "already_exists",
     });
+    await assert.rejects(us.sharing.setDir("/sys/kernel"), { code: "permission_denied" });
+    await assert.rejects(us.sharing.setDir("/proc/self"), /nothing can be written into it/);
+    assert.equal((await us.sharing.items())[0]?.id, "mine");
     const other = join(us.folder, "other");
     await mkdir(other);
     await us.sharing.setDir(other);
+    assert.deepEqual(await readdir(other), [], "nothing is left of the check");
     assert.deepEqual(await us.sharing.items(), []);
     await us.sharing.setDir(join(us.folder, "library"));
     await us.scanned();
