@@ -4,7 +4,7 @@ import process from "node:process";
 import * as z from "zod";
 import { DaemonError, once } from "../core/mod.ts";
 import { type Files, readWhole, replaceFile } from "./files.ts";
-import { INTENT, INTENT_TEMP } from "./names.ts";
+import { INTENT, INTENT_TEMP, MAX_INTENT_BYTES } from "./names.ts";
 
 const Version = once(() => z.string().max(256).nullable());
 const IntentJson = once(() =>
@@ -22,8 +22,6 @@ const IntentJson = once(() =>
 
 /** What an item's folder is about to go through. */
 export type Intent = Readonly<z.output<ReturnType<typeof IntentJson>>>;
-
-const MAX_INTENT_BYTES = 65_536;
 
 /** Nothing is under way. */
 export function noIntent(installedVersion: string | null): Intent {
