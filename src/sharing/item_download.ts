@@ -77,6 +77,7 @@ export class ItemDownload {
       const there = await files.facts(this.#root);
       if (!there) await files.makeFolder(this.#root);
       else if (there.kind !== "folder") throw this.#unusable(`${this.#root} is no folder`);
+      await this.#refuseForeign();
       const before = this.#components.store.files(manifest.id);
       const wasFetched = this.#components.store.item(manifest.id)?.isFetched ?? false;
       await this.#writer.resume(signal);
@@ -127,6 +128,17 @@ export class ItemDownload {
       mtimeMs: undefined,
       hasRange: (offset, length) => bitmapHas(bitmap, offset, length),
     };
+  }
+
+  // Before anything is changed, and before gigabytes are fetched that could not be committed.
+  async #refuseForeign(): Promise<void> {
+    for (const name of [SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP]) {
+      const path = join(this.#root, name);
+      const facts = await this.#components.files.facts(path);
+      if (facts && facts.kind !== "file") {
+        throw this.#unusable(`something that is no file is at ${path}; move it away first`);
+      }
+    }
   }
 
   async #park(): Promise<void> {

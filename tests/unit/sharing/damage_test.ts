@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
 import { testWithLibp2p } from "../../support/libp2p_pair.ts";
-import { writeTree } from "../../support/sharing/item_folder.ts";
+import { readTree, writeTree } from "../../support/sharing/item_folder.ts";
 import { LibraryNode, noiseBytes } from "../../support/sharing/library_node.ts";
 
 const BYTES = noiseBytes(3 * CHUNK_BYTES + 5);
@@ -54,5 +54,26 @@ testWithLibp2p(
     isBad = true;
     const found = await (await us.sharing.actions.verify("game")).done;
     assert.deepEqual([found.files, found.damaged], [3, ["a.bin"]]);
+  },
+);
+
+testWithLibp2p(
+  "What is no file under the sentinel's names is left alone, before anything is fetched",
+  async () => {
+    await using seed = await LibraryNode.start();
+    await writeTree(join(seed.dir, "game"), { "version.ini": "1", "a.bin": "a" });
+    await seed.scanned();
+    for (const name of ["version.ini", ".version.ini.tmp", ".version.ini.discarded"]) {
+      await using us = await LibraryNode.start();
+      await us.connect(seed);
+      await us.knows("game");
+      await writeTree(join(us.dir, "game"), { [`${name}/mine.txt`]: "mine" });
+      const before = await readTree(us.dir);
+      await assert.rejects(us.get("game"), {
+        code: "failed_precondition",
+        message: /move it away/,
+      });
+      assert.deepEqual(await readTree(us.dir), before, name);
+    }
   },
 );
