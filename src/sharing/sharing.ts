@@ -201,7 +201,8 @@ export class Sharing implements Service {
       ...{ clock, files, catalog, gate: this.#gate, installs: this.#installs, peers: this.peers },
       ...{ ...(watch ? { watch } : {}), tell: this.#tell },
       onChanged: () => this.#changedSoon(),
-      goOn: (want) => this.actions.goOn(want, AbortSignal.timeout(ASK_MS)),
+      goOn: (want, signal) =>
+        this.actions.goOn(want, AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])),
     }, { dir, dataDir: this.#init.dataDir });
     this.#folder = folder;
     folder.start();
