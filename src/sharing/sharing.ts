@@ -96,7 +96,7 @@ export class Sharing implements Service {
     const { streams, events } = this.#components;
     await this.#server.start();
     this.peers.start();
-    const onSpeaker = streams.onSpeaker(LIBRARY_PROTOCOL, (peerId) => this.#speaks(peerId));
+    const onSpeaker = streams.onSpeaker(LIBRARY_PROTOCOL, (peerId) => this.peers.speaks(peerId));
     const onLeft = events.listen(({ topic, payload }) => {
       if (topic === "peer.disconnected") this.peers.left(String(payload["peerId"]));
     });
@@ -245,14 +245,11 @@ export class Sharing implements Service {
     });
   }
 
-  #speaks(peerId: string): void {
-    if (this.#components.mayShareWith(peerId)) this.peers.joined(peerId);
-  }
-
   #createPeers(): PeerItems {
     const count = () => this.#tell("peer-count-updated", { count: this.peers.count });
     return new PeerItems({
       ...{ clock: this.#components.clock, client: this.#client },
+      mayShareWith: (peerId) => this.#components.mayShareWith(peerId),
       onJoined: (peerId) => {
         this.#tell("peer-discovered", { peer_id: peerId });
         this.#tell("peer-connected", { peer_id: peerId });
