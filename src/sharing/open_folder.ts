@@ -1,6 +1,7 @@
 /** One library folder while it is open. */
 import { join } from "node:path";
 import { DaemonError, guard, logger, messageOf } from "../core/mod.ts";
+import { sweepAdditions } from "./add_item.ts";
 import type { SharingComponents } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
 import { LocalItems } from "./local_items.ts";
@@ -108,7 +109,10 @@ export class OpenFolder {
     return new OpenFolder(store, local, monitor, resumption);
   }
 
-  async #recover({ installs, tell }: OpenFolderComponents): Promise<void> {
+  async #recover({ installs, files, tell }: OpenFolderComponents): Promise<void> {
+    await sweepAdditions(files, this.local.dir).catch((error) =>
+      log.warn("What is left of an addition cannot be removed", { reason: messageOf(error) })
+    );
     for (const id of await this.local.unfinished()) {
       try {
         await installs.recover(this.local.rootOf(id));
