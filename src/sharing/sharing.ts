@@ -44,6 +44,8 @@ export class Sharing implements Service {
   readonly #server: PeerServer;
   readonly #installs: Installs;
   #folder: OpenFolder | undefined;
+  /** Why there is none. */
+  #problem = "it is not running";
   #stops: (() => void)[] = [];
   #news: Timer | undefined;
 
@@ -87,11 +89,11 @@ export class Sharing implements Service {
   async start(): Promise<void> {
     const { dir = this.#init.defaultDir } = await readSettings(this.#init.dataDir);
     await this.#openFolder(dir).catch((error) => {
-      // The daemon's other parts work on a full disk.
-      if (toDaemonError(error).code !== "resource_exhausted") throw error;
-      log.warn("The shared library is off until the daemon starts with room on the disk", {
-        error,
-      });
+      // The daemon's other parts work on a full disk, and beside a daemon that has the folder.
+      const { code, message } = toDaemonError(error);
+      if (code !== "resource_exhausted" && code !== "failed_precondition") throw error;
+      this.#problem = message;
+      log.warn("The shared library is off until the next start", { reason: message });
     });
     const { streams, events } = this.#components;
     await this.#server.start();
@@ -182,14 +184,14 @@ export class Sharing implements Service {
         `Cannot change the library's folder while "${busy.id}" is ${busy.activity}`,
       );
     }
-    const before = this.#open().local.dir;
+    const before = this.#folder?.local.dir; // none where the library is off
     await this.#closeFolder();
     try {
       await this.#openFolder(dir);
       await writeSettings(this.#init.dataDir, { dir });
     } catch (failure) {
       await this.#closeFolder();
-      await this.#openFolder(before);
+      if (before !== undefined) await this.#openFolder(before);
       throw failure;
     }
     this.#tell("local-library-changed");
@@ -233,7 +235,7 @@ export class Sharing implements Service {
 
   #open(): OpenFolder {
     if (this.#folder) return this.#folder;
-    throw new DaemonError("unavailable", "Cannot use the shared library: it is not running");
+    throw new DaemonError("unavailable", `Cannot use the shared library: ${this.#problem}`);
   }
 
   #operationEnded(id: string): void {
