@@ -44,7 +44,9 @@ export class HolderSearch {
     const now = clock.monotonic();
     const known = new Set(plan.peers);
     const due: string[] = [];
-    for (const { peerId, hasVersion } of peers()) {
+    const there = peers();
+    plan.setHere(new Set(there.map(({ peerId }) => peerId)));
+    for (const { peerId, hasVersion } of there) {
       if (this.#sources.has(peerId)) continue;
       if (hasVersion) plan.setPeer(peerId);
       else if (now >= (this.#polledAt.get(peerId) ?? 0) && due.length < MAX_POLLED_PEERS) {

@@ -1,13 +1,18 @@
 /** Damage to what is here: found by a verification, healed by fetching again. */
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
 import { open, readFile, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { ChunkWriter } from "../../../src/sharing/chunk_writer.ts";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
+import { IndexStore } from "../../../src/sharing/store.ts";
+import { fetchWholeFile } from "../../../src/sharing/whole_file.ts";
 import { testWithLibp2p } from "../../support/libp2p_pair.ts";
 import { readTree, writeTree } from "../../support/sharing/item_folder.ts";
 import { LibraryNode, noiseBytes } from "../../support/sharing/library_node.ts";
+import { tempFolder } from "../../support/temp_folder.ts";
 
 const BYTES = noiseBytes(3 * CHUNK_BYTES + 5);
 
@@ -77,3 +82,45 @@ testWithLibp2p(
     }
   },
 );
+
+Deno.test("A whole file that nobody gives costs nothing that was verified before", async () => {
+  await using folder = await tempFolder();
+  const path = join(folder.path, "a.bin");
+  const hashOf = (index: number) => createHash("sha256").update(chunkOf(index)).digest("hex");
+  const chunkOf = (index: number) => BYTES.subarray(index * CHUNK_BYTES, (index + 1) * CHUNK_BYTES);
+  const chunks = [0, 1, 2, 3].map(hashOf);
+  const file = { path: "a.bin", size: BYTES.byteLength, sha256: "", chunks };
+  const manifest = { id: "game", version: "1", files: [file] };
+  const store = IndexStore.open(join(folder.path, "index.db"), folder.path);
+  const writer = new ChunkWriter({ files: systemFiles, store }, { root: folder.path, manifest });
+  const { signal } = new AbortController();
+  await writer.prepare(signal);
+  const chunk = (index: number) => ({
+    index,
+    file: 0,
+    chunk: index,
+    length: chunkOf(index).length,
+  });
+  await writer.write(chunk(1), chunkOf(1));
+  const fetchWhole = (given: readonly Uint8Array[]) =>
+    fetchWholeFile(
+      {
+        client: {
+          fetchFile: async (_peer, _file, onChunk) => {
+            for (const [index, bytes] of given.entries()) await onChunk(index, bytes);
+          },
+        },
+        writer,
+        onBadChunk: () => undefined,
+      },
+      { manifest, chunk: chunk(0), peers: ["a"] },
+      signal,
+    );
+  await assert.rejects(fetchWhole([new Uint8Array(CHUNK_BYTES)]), { code: "unavailable" });
+  assert.deepEqual([0, 1, 2, 3].map((index) => writer.has(0, index)), [false, true, false, false]);
+  assert.equal((await stat(path)).size, BYTES.byteLength);
+  assert.equal(await fetchWhole([0, 1, 2, 3].map(chunkOf)), "a");
+  await writer.finish();
+  assert.equal(Buffer.compare(await readFile(path), BYTES), 0);
+  store.close();
+});
