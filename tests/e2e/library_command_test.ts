@@ -76,6 +76,9 @@ testInNetns(
     await refused(bob, 2, "get", "../game");
     await refused(bob, 2, "get");
     assert.match(await refused(bob, 5, "set-dir", join(bob.dataDir, "data")), /Cannot/);
+    const missing = join(folder.path, "not-there");
+    assert.match(await refused(bob, 1, "set-dir", missing), /Cannot use library folder/);
+    assert.match(await good(bob, "ls"), new RegExp(`^${join(bob.dataDir, "library")} `, "m"));
     await chmod(folder.path, 0o755);
     assert.match(await good(bob, "set-dir", folder.path), /nothing was moved/);
   },
