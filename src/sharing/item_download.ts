@@ -38,6 +38,11 @@ export interface ItemDownloadInit extends MergedManifest {
   readonly roundWaitMs?: number;
 }
 
+/** From so many files on it takes a while to tell which chunks there are. */
+const MANY_FILES = 2_000;
+/** What was told of them counts for so long. */
+const HAVE_MS = 1_000;
+
 /** While what is on disk is still being looked at. */
 const NOT_BEGUN: TransferFacts = {
   ...{ bytesTotal: 0, bytesDone: 0, bytesPerSecond: 0, chunksTotal: 0, chunksDone: 0 },
@@ -52,6 +57,7 @@ export class ItemDownload {
   readonly #writer: ChunkWriter;
   readonly #fileIndex: ReadonlyMap<string, number>;
   #downloader: Downloader | undefined;
+  #have: { readonly have: Have; readonly at: number } | undefined;
 
   constructor(components: ItemDownloadComponents, init: ItemDownloadInit) {
     this.#components = components;
@@ -107,6 +113,15 @@ export class ItemDownload {
 
   /** Which chunks can be served. */
   have(): Have {
+    const { manifest } = this.#init;
+    const now = this.#components.clock.monotonic();
+    if (this.#have && now - this.#have.at < HAVE_MS) return this.#have.have;
+    const have = this.#makeHave();
+    if (manifest.files.length >= MANY_FILES) this.#have = { have, at: now };
+    return have;
+  }
+
+  #makeHave(): Have {
     const { manifest } = this.#init;
     const files = manifest.files.map(({ path }, index) => ({
       path,
