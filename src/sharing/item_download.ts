@@ -1,5 +1,5 @@
 /** One download from its first step to the sentinel, contract 5.3. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Clock, DaemonError } from "../core/mod.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
 import type { PlanStrategy } from "./planned.ts";
@@ -83,6 +83,7 @@ export class ItemDownload {
       const there = await files.facts(this.#root);
       if (!there) await files.makeFolder(this.#root);
       else if (there.kind !== "folder") throw this.#unusable(`${this.#root} is no folder`);
+      else await this.#refuseTwin();
       await this.#refuseForeign();
       const before = this.#components.store.files(manifest.id);
       const wasFetched = this.#components.store.item(manifest.id)?.isFetched ?? false;
@@ -143,6 +144,16 @@ export class ItemDownload {
       mtimeMs: undefined,
       hasRange: (offset, length) => bitmapHas(bitmap, offset, length),
     };
+  }
+
+  // Some disks take two ids for one folder: one item must not be written into the other.
+  async #refuseTwin(): Promise<void> {
+    const { id } = this.#init.manifest;
+    const names = await this.#components.files.list(dirname(this.#root));
+    if (names.some(({ name }) => name === id)) return;
+    const twin = names.find(({ name }) => name.toLowerCase() === id.toLowerCase())?.name;
+    if (twin === undefined) return;
+    throw this.#unusable(`"${twin}" is here already, and the two names differ only in case`);
   }
 
   // Before anything is changed, and before gigabytes are fetched that could not be committed.

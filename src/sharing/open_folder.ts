@@ -130,7 +130,8 @@ export class OpenFolder {
       try {
         await installs.recover(this.local.rootOf(id));
       } catch (failure) {
-        const reason = messageOf(failure);
+        const remedy = `; mend that, then run "almenad library repair ${id}"`;
+        const reason = messageOf(failure) + (failure instanceof DaemonError ? "" : remedy);
         this.blocked.set(id, reason);
         log.error("An item is blocked until it is repaired", { id, reason });
         tell("runtime-failed", { component: "recovery", id, reason });

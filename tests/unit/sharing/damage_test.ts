@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { open, readFile, stat, utimes } from "node:fs/promises";
+import { open, readFile, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { ChunkWriter } from "../../../src/sharing/chunk_writer.ts";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
@@ -123,4 +123,54 @@ Deno.test("A whole file that nobody gives costs nothing that was verified before
   await writer.finish();
   assert.equal(Buffer.compare(await readFile(path), BYTES), 0);
   store.close();
+});
+
+testWithLibp2p(
+  "An item whose id differs only in case from one that is here touches nothing of it",
+  async () => {
+    await using seed = await LibraryNode.start();
+    await writeTree(join(seed.dir, "GAME"), { "version.ini": "2", "a.bin": "theirs" });
+    await seed.scanned();
+    // As on disks that know no difference between the two.
+    const same = (path: string) => path.replace(/GAME/g, "game");
+    const files: Files = {
+      ...systemFiles,
+      facts: (path) => systemFiles.facts(same(path)),
+      list: (path) => systemFiles.list(same(path)),
+      open: (path, mode, options) => systemFiles.open(same(path), mode, options),
+      makeFolder: (path) => systemFiles.makeFolder(same(path)),
+      rename: (from, to) => systemFiles.rename(same(from), same(to)),
+      removeFile: (path) => systemFiles.removeFile(same(path)),
+      syncFolder: (path) => systemFiles.syncFolder(same(path)),
+      freeBytes: (path) => systemFiles.freeBytes(same(path)),
+    };
+    await using us = await LibraryNode.start({ files });
+    await writeTree(join(us.dir, "game"), { "version.ini": "1", "a.bin": "ours" });
+    await us.scanned();
+    await us.connect(seed);
+    await us.knows("GAME");
+    const before = await readTree(us.dir);
+    await assert.rejects(us.get("GAME"), { code: "failed_precondition", message: /only in case/ });
+    assert.deepEqual(await readTree(us.dir), before);
+  },
+);
+
+testWithLibp2p("An item whose recovery is in the way of something says what to do", async () => {
+  await using home = await tempFolder();
+  const intent = {
+    ...{ schema: 1, state: "Updating", phase: "swap", from_version: "1", to_version: "2" },
+    ...{ installed_version: "1", started_at: null, pid: null },
+  };
+  await writeTree(join(home.path, "library", "game"), {
+    ...{ "version.ini": "2", ".lanspread.json": JSON.stringify(intent), "local": "a file" },
+    ...{ ".local.backup/.lanspread_owned": "", ".local.backup/a.txt": "a 1" },
+  });
+  await using us = await LibraryNode.start({ folder: home.path });
+  await us.scanned();
+  assert.match((await us.sharing.items())[0]?.problem ?? "", /local.*almenad library repair game/);
+  await assert.rejects(us.sharing.actions.install("game"), { code: "failed_precondition" });
+  await rm(join(us.dir, "game", "local"));
+  await us.sharing.actions.repair("game");
+  assert.equal((await us.sharing.items())[0]?.problem, undefined);
+  assert.equal((await readTree(us.dir))["game/local/a.txt"], "a 1");
 });
