@@ -283,7 +283,8 @@ export class LocalItems {
         ),
       );
       // What changes while it is read is found by the next scan.
-      if (this.#components.isBusy(id) || hashes.includes(undefined)) return false;
+      const isSame = store.item(id) === item && !this.#components.isBusy(id);
+      if (!isSame || hashes.includes(undefined)) return false;
       this.hashed += group.length;
       store.together(() =>
         group.forEach((file, index) =>
