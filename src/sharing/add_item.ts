@@ -1,10 +1,12 @@
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { realpath } from "node:fs/promises";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import type { posix } from "node:path";
 import { DaemonError, systemCode } from "../core/mod.ts";
 import { diskError, type Files, removeIfThere, removeTree, replaceFile } from "./files.ts";
 import { writeSynced } from "./files.ts";
 import { twinProblem } from "./local_item.ts";
 import type { LocalItems } from "./local_items.ts";
-import { checkItemId, isReserved, OWNED, SENTINEL, SENTINEL_TEMP } from "./names.ts";
+import { checkItemId, isItemId, isReserved, OWNED, SENTINEL, SENTINEL_TEMP } from "./names.ts";
 import type { OperationGate } from "./operation_gate.ts";
 import { twinFolder } from "./scanner.ts";
 import { cloneTree } from "./unpack/clone.ts";
@@ -48,7 +50,9 @@ export async function addItem(
       throw new DaemonError("already_exists", `Cannot add ${folder}: ${twinProblem(twin)}`);
     }
     try {
-      if (root === folder) return await writeSentinel(files, root, version);
+      if (root === folder || await realRoot(root) === folder) {
+        return await writeSentinel(files, root, version);
+      }
       await checkSource(files, folder, root);
       if (!input.move) return await copyIn(files, folder, root, { version, signal: both });
       await moveIn(files, folder, root);
@@ -60,8 +64,36 @@ export async function addItem(
   return id;
 }
 
+/** Whether a path is a folder or below it; another drive of Windows never is. */
+export function isInside(
+  path: string,
+  folder: string,
+  paths: Pick<typeof posix, "relative" | "isAbsolute" | "sep"> = { relative, isAbsolute, sep },
+): boolean {
+  const way = paths.relative(folder, path);
+  return way !== ".." && !way.startsWith(`..${paths.sep}`) && !paths.isAbsolute(way);
+}
+
+// Two ways to one folder, such as by a link, must not look like two folders.
+async function realRoot(root: string): Promise<string> {
+  return join(await realpath(dirname(root)).catch(() => dirname(root)), basename(root));
+}
+
+/** Removes copies into the library that a stop left half done; they are marked as ours. */
+export async function sweepAdditions(files: Files, dir: string): Promise<void> {
+  for (const { name, kind } of await files.list(dir)) {
+    const id = /^\.(.+)\.adding$/.exec(name)?.[1];
+    if (kind !== "folder" || id === undefined || !isItemId(id)) continue;
+    const path = join(dir, name);
+    if ((await files.facts(join(path, OWNED)))?.kind === "file") {
+      await removeTree(files, path, OWNED);
+    } else if ((await files.list(path)).length === 0) await files.removeFolder(path);
+  }
+}
+
 async function checkSource(files: Files, folder: string, root: string): Promise<void> {
-  if (!relative(folder, root).startsWith("..")) {
+  const real = await realpath(folder).catch(() => folder);
+  if (isInside(root, folder) || isInside(await realRoot(root), real)) {
     throw new DaemonError("invalid_argument", `Cannot add ${folder}: the library is in it`);
   }
   if (await files.facts(root)) throw isThere(folder, root);
@@ -116,6 +148,7 @@ function isThere(folder: string, path: string): DaemonError {
 async function moveIn(files: Files, folder: string, root: string): Promise<void> {
   try {
     await files.rename(folder, root);
+    for (const parent of new Set([dirname(root), dirname(folder)])) await files.syncFolder(parent);
   } catch (failure) {
     if (systemCode(failure) !== "EXDEV") throw failure;
     throw new DaemonError(

@@ -40,6 +40,7 @@ export class Catalog {
 
   /** Puts an item in; without the file there is nothing to do. */
   async add(id: string, name: string = id): Promise<void> {
+    this.forget(); // its owner may have edited the file since
     const names = await this.#load();
     if (!names || names.has(id)) return;
     names.set(id, name);

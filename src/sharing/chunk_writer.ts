@@ -43,6 +43,8 @@ export class ChunkWriter {
   readonly #open = new Map<string, Opened>();
   readonly #dirty = new Set<string>();
   readonly #written = new Set<string>();
+  /** Chunks that are written and not synced yet, by the path of their file. */
+  readonly #unsynced = new Map<string, StoredChunk[]>();
   #notes: StoredChunk[] = [];
   #sinceCheckpoint = 0;
   #checkpoint: Promise<void> | undefined;
@@ -61,6 +63,7 @@ export class ChunkWriter {
     const init = { root: this.#root, manifest: this.#manifest, signal };
     for await (const { file, part } of keptChunks(this.#components, init)) {
       this.#mark(file, part.chunk);
+      if (!part.isSynced) this.#dirty.add(part.path); // read out of memory, perhaps
       this.#note(part);
     }
   }
@@ -145,6 +148,7 @@ export class ChunkWriter {
     this.bitmaps[fileIndex]?.fill(0);
     if (path === SENTINEL) return;
     this.#flushNotes();
+    this.#unsynced.delete(path);
     this.#components.store.removeParts(this.#manifest.id, path);
     await this.#using(path, (file) => file.truncate(0));
   }
@@ -154,6 +158,11 @@ export class ChunkWriter {
     this.#flushNotes();
     const paths = [...this.#dirty];
     this.#dirty.clear();
+    // What comes after this moment may miss the sync.
+    const due = new Map(this.#unsynced);
+    this.#unsynced.clear();
+    const parts = [...due.values()].flat();
+    const { store } = this.#components;
     const times = new Map<string, number>();
     try {
       for (const path of paths) {
@@ -164,10 +173,11 @@ export class ChunkWriter {
       }
     } catch (failure) {
       for (const path of paths) this.#dirty.add(path);
+      // The memory of the system may say otherwise, until it is needed for something else.
+      store.dropParts(this.#manifest.id, parts);
       throw failure;
     }
-    const { store } = this.#components;
-    store.partsSynced(this.#manifest.id, paths);
+    store.putParts(this.#manifest.id, parts.map((part) => ({ ...part, isSynced: true })));
     store.putPartTimes(this.#manifest.id, times);
   }
 
@@ -189,7 +199,7 @@ export class ChunkWriter {
    */
   async finish(): Promise<Map<string, number>> {
     const { files } = this.#components;
-    await this.#checkpoint?.catch(() => undefined);
+    await this.#checkpoint; // a disk tells of lost bytes once: a further sync would succeed
     await this.checkpoint();
     await this.close();
     const times = new Map<string, number>();
@@ -238,8 +248,15 @@ export class ChunkWriter {
 
   #note(part: StoredChunk): void {
     this.#notes.push(part);
+    if (!part.isSynced) this.#remember(part);
     const isLarge = part.isSynced === false && this.#manifest.files.length < NOTES_AT_ONCE;
     if (isLarge || this.#notes.length >= NOTES_AT_ONCE) this.#flushNotes();
+  }
+
+  #remember(part: StoredChunk): void {
+    const known = this.#unsynced.get(part.path);
+    if (known) known.push(part);
+    else this.#unsynced.set(part.path, [part]);
   }
 
   #flushNotes(): void {

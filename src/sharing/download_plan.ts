@@ -2,7 +2,7 @@
 import type { Manifest } from "./manifest.ts";
 import { allChunks, type Chunk, type ChunkState, type DownloadPlanInit } from "./planned.ts";
 import { flyingBytes, hasChunk, newPeer, newState, type PeerHoldings } from "./planned.ts";
-import { type PlannedPeer, type PlanStrategy, stateOf } from "./planned.ts";
+import { type PlannedPeer, type PlanStrategy, soonest, stateOf } from "./planned.ts";
 import type { TransferPeer } from "./transfers.ts";
 import { dealInTurn, nextInTurn } from "./round_robin.ts";
 
@@ -165,6 +165,11 @@ export class DownloadPlan {
     return rested.length > 0 ? Math.min(...rested) : undefined;
   }
 
+  /** Tells which peers are connected: nobody waits for the others. */
+  setHere(here: ReadonlySet<string>): void {
+    for (const peer of this.#peers.values()) peer.isAway = !here.has(peer.peerId);
+  }
+
   /** Lets every rested peer be asked at once. */
   wakeAll(): void {
     for (const peer of this.#peers.values()) peer.restedUntil = 0;
@@ -211,7 +216,7 @@ export class DownloadPlan {
     if (!failedBy?.has(peer.peerId)) return true;
     // On another peer than the one that failed, as long as there is one.
     return ![...this.#peers.values()].some((other) =>
-      !failedBy.has(other.peerId) && hasChunk(other, chunk)
+      !other.isAway && !failedBy.has(other.peerId) && hasChunk(other, chunk)
     );
   }
 
@@ -256,8 +261,7 @@ export class DownloadPlan {
       others += other.speed.rate;
       waiting += flyingBytes(other);
     }
-    if (!isAnyBusy) return true;
-    if (others <= rate) return true;
+    if (!isAnyBusy || others <= rate) return true;
     const own = (flyingBytes(peer) + (chunk?.length ?? 0)) / rate;
     return own <= waiting / others;
   }
@@ -272,19 +276,13 @@ export class DownloadPlan {
       for (const index of other.flying.keys()) {
         const chunk = this.chunks[index];
         if (!chunk || !this.#mayAsk(peer, chunk)) continue;
-        const seconds = this.#soonest(index);
+        const seconds = soonest(this.#peers.values(), index);
         if (seconds > 3 * chunk.length / rate && seconds > worstSeconds) {
           [worst, worstSeconds] = [index, seconds];
         }
       }
     }
     return worst;
-  }
-
-  // Of all who fetch a chunk: several that turn slow must not hold it together.
-  #soonest(index: number): number {
-    const who = [...this.#peers.values()].filter(({ flying }) => flying.has(index));
-    return Math.min(...who.map((p) => flyingBytes(p) / Math.max(1, p.speed.rate)));
   }
 
   #nextInTurn(peer: PlannedPeer): number | undefined {

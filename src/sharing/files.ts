@@ -54,7 +54,8 @@ export interface Files {
 }
 
 const FLAGS: Readonly<Record<OpenMode, number>> = {
-  read: constants.O_RDONLY,
+  // A pipe in the place of a file is not waited for.
+  read: constants.O_RDONLY | (constants.O_NONBLOCK ?? 0),
   update: constants.O_RDWR | constants.O_CREAT,
   replace: constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC,
   new: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,

@@ -9,6 +9,10 @@ import type { PeerClient } from "./peer_client.ts";
 const MAX_POLLED_PEERS = 16;
 /** A peer that does not fetch the item itself is asked again after so long. */
 const REPOLL_MS = 1_000;
+/** An answer about so many files costs both sides a millisecond and more; it is asked for as much less often. */
+const FILES_PER_MS = 20;
+/** Longest time between two questions. */
+const MOST_REPOLL_MS = 5_000;
 
 /** What {@link HolderSearch} uses. */
 export interface HolderSearchComponents {
@@ -44,7 +48,9 @@ export class HolderSearch {
     const now = clock.monotonic();
     const known = new Set(plan.peers);
     const due: string[] = [];
-    for (const { peerId, hasVersion } of peers()) {
+    const there = peers();
+    plan.setHere(new Set(there.map(({ peerId }) => peerId)));
+    for (const { peerId, hasVersion } of there) {
       if (this.#sources.has(peerId)) continue;
       if (hasVersion) plan.setPeer(peerId);
       else if (now >= (this.#polledAt.get(peerId) ?? 0) && due.length < MAX_POLLED_PEERS) {
@@ -60,7 +66,8 @@ export class HolderSearch {
     try {
       const have = await client.getHave(peerId, this.#manifest.id, signal);
       if (have.version !== this.#manifest.version) return plan.removePeer(peerId);
-      this.#polledAt.set(peerId, 0);
+      const restMs = Math.min(MOST_REPOLL_MS, this.#manifest.files.length / FILES_PER_MS);
+      this.#polledAt.set(peerId, now + restMs);
       plan.setPeer(peerId, { bitmaps: bitmapsOf(have, this.#manifest, this.#fileIndex) });
     } catch (failure) {
       if (failure instanceof PeerRefusal && isKnown) plan.removePeer(peerId);

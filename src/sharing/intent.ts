@@ -4,7 +4,7 @@ import process from "node:process";
 import * as z from "zod";
 import { DaemonError, once } from "../core/mod.ts";
 import { type Files, readWhole, replaceFile } from "./files.ts";
-import { INTENT, INTENT_TEMP } from "./names.ts";
+import { BACKUP, INTENT, INTENT_TEMP, LOCAL, MAX_INTENT_BYTES } from "./names.ts";
 
 const Version = once(() => z.string().max(256).nullable());
 const IntentJson = once(() =>
@@ -22,8 +22,6 @@ const IntentJson = once(() =>
 
 /** What an item's folder is about to go through. */
 export type Intent = Readonly<z.output<ReturnType<typeof IntentJson>>>;
-
-const MAX_INTENT_BYTES = 65_536;
 
 /** Nothing is under way. */
 export function noIntent(installedVersion: string | null): Intent {
@@ -83,6 +81,18 @@ function unreadable(path: string, reason: string, cause?: unknown): DaemonError 
   );
 }
 
+/** What was unpacked could not become what is installed: something else is in its place. */
+export function takenPlace(root: string, cause: unknown): DaemonError {
+  return new DaemonError(
+    "failed_precondition",
+    `Cannot finish ${
+      join(root, LOCAL)
+    }: somebody made it in the meantime; close the programs that ` +
+      `use it. What was installed before, if anything, is in ${join(root, BACKUP)}`,
+    { cause },
+  );
+}
+
 /** A folder beside `local/`, as found. */
 export type SideFolder = "none" | "owned" | "foreign";
 
@@ -96,7 +106,12 @@ export interface Observed {
 }
 
 /** One step of a recovery, in order. */
-export type RecoveryStep = "restore backup" | "park local" | "delete installing" | "delete backup";
+export type RecoveryStep =
+  | "restore backup"
+  | "park local"
+  | "delete installing"
+  | "delete backup"
+  | "disown backup";
 
 /** What a recovery does and ends in. */
 export interface Recovery {
@@ -124,6 +139,12 @@ export function planRecovery({ state, phase, local, installing, backup }: Observ
       steps: drop(dropInstalling, dropBackup, local && "park local", local && "delete backup"),
       result: "none",
     };
+  }
+  if (local && state === "Updating" && phase === "swap" && hasInstalling && hasBackup) {
+    // Ours was renamed to the backup, and the new one is not there yet: this one is somebody else's.
+    const warning =
+      `somebody made ${LOCAL} anew during an update; the version before is in ${BACKUP}`;
+    return { steps: ["disown backup", "delete installing"], result: "none", warning };
   }
   if (local) {
     const isSwapped = state === "Updating" && phase === "swap" && !hasInstalling;

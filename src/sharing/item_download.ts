@@ -1,5 +1,5 @@
 /** One download from its first step to the sentinel, contract 5.3. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Clock, DaemonError } from "../core/mod.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
 import type { PlanStrategy } from "./planned.ts";
@@ -7,10 +7,11 @@ import type { TransferFacts } from "./download_record.ts";
 import { Downloader, type DownloaderComponents } from "./downloader.ts";
 import { diskError, type Files, isMissing, isPlainBelow, removeIfThere } from "./files.ts";
 import { writeSynced } from "./files.ts";
+import { twinProblem } from "./local_item.ts";
 import type { LocalItems } from "./local_items.ts";
 import type { MergedManifest } from "./manifest_merge.ts";
 import type { Have } from "./messages.ts";
-import { MAX_SENTINEL_BYTES, parseVersion } from "./names.ts";
+import { MAX_SENTINEL_BYTES, parseVersion, twinKey } from "./names.ts";
 import { CHUNK_BYTES, SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 import { bitmapHas, type ServedFile } from "./peer_server.ts";
 import type { DownloadProgress } from "./progress.ts";
@@ -38,6 +39,11 @@ export interface ItemDownloadInit extends MergedManifest {
   readonly roundWaitMs?: number;
 }
 
+/** From so many files on it takes a while to tell which chunks there are. */
+const MANY_FILES = 2_000;
+/** What was told of them counts for so long. */
+const HAVE_MS = 1_000;
+
 /** While what is on disk is still being looked at. */
 const NOT_BEGUN: TransferFacts = {
   ...{ bytesTotal: 0, bytesDone: 0, bytesPerSecond: 0, chunksTotal: 0, chunksDone: 0 },
@@ -52,6 +58,7 @@ export class ItemDownload {
   readonly #writer: ChunkWriter;
   readonly #fileIndex: ReadonlyMap<string, number>;
   #downloader: Downloader | undefined;
+  #have: { readonly have: Have; readonly at: number } | undefined;
 
   constructor(components: ItemDownloadComponents, init: ItemDownloadInit) {
     this.#components = components;
@@ -77,6 +84,8 @@ export class ItemDownload {
       const there = await files.facts(this.#root);
       if (!there) await files.makeFolder(this.#root);
       else if (there.kind !== "folder") throw this.#unusable(`${this.#root} is no folder`);
+      else await this.#refuseTwin();
+      await this.#refuseForeign();
       const before = this.#components.store.files(manifest.id);
       const wasFetched = this.#components.store.item(manifest.id)?.isFetched ?? false;
       await this.#writer.resume(signal);
@@ -107,6 +116,15 @@ export class ItemDownload {
   /** Which chunks can be served. */
   have(): Have {
     const { manifest } = this.#init;
+    const now = this.#components.clock.monotonic();
+    if (this.#have && now - this.#have.at < HAVE_MS) return this.#have.have;
+    const have = this.#makeHave();
+    if (manifest.files.length >= MANY_FILES) this.#have = { have, at: now };
+    return have;
+  }
+
+  #makeHave(): Have {
+    const { manifest } = this.#init;
     const files = manifest.files.map(({ path }, index) => ({
       path,
       bitmap: this.#writer.bitmaps[index] ?? new Uint8Array(),
@@ -127,6 +145,27 @@ export class ItemDownload {
       mtimeMs: undefined,
       hasRange: (offset, length) => bitmapHas(bitmap, offset, length),
     };
+  }
+
+  // Some disks take two ids for one folder: one item must not be written into the other.
+  async #refuseTwin(): Promise<void> {
+    const { id } = this.#init.manifest;
+    const names = await this.#components.files.list(dirname(this.#root));
+    if (names.some(({ name }) => name === id)) return;
+    const twin = names.find(({ name }) => twinKey(name) === twinKey(id))?.name;
+    if (twin === undefined) return;
+    throw this.#unusable(twinProblem(twin));
+  }
+
+  // Before anything is changed, and before gigabytes are fetched that could not be committed.
+  async #refuseForeign(): Promise<void> {
+    for (const name of [SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP]) {
+      const path = join(this.#root, name);
+      const facts = await this.#components.files.facts(path);
+      if (facts && facts.kind !== "file") {
+        throw this.#unusable(`something that is no file is at ${path}; move it away first`);
+      }
+    }
   }
 
   async #park(): Promise<void> {

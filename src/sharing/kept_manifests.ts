@@ -24,7 +24,12 @@ export class KeptManifests {
     this.#kept.set(id, known);
     const [oldest] = this.#kept.keys();
     if (this.#kept.size > KEPT && oldest) this.#kept.delete(oldest);
-    return await known;
+    try {
+      return await known;
+    } catch (failure) {
+      if (this.#kept.get(id) === known) this.#kept.delete(id);
+      throw failure;
+    }
   }
 
   /** The item changed. */

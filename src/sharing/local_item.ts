@@ -1,12 +1,14 @@
 /** What is known of one item in the library's folder. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { DaemonError } from "../core/mod.ts";
+import { DaemonError, logger } from "../core/mod.ts";
 import { BACKUP, CHUNK_BYTES, INSTALLING, INTENT, INTENT_TEMP } from "./names.ts";
-import { SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
+import { MAX_INTENT_BYTES, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 import type { FoundFile, FoundItem } from "./scanner.ts";
+import { readSmallText } from "./small_file.ts";
 import type { IndexedItem } from "./store.ts";
 
+const log = logger("sharing");
 /** Small files that are hashed at a time. */
 const HASH_GROUP = 32;
 const LEFTOVERS = new Set([INTENT_TEMP, INSTALLING, BACKUP, SENTINEL_TEMP, SENTINEL_PARKED]);
@@ -49,7 +51,7 @@ export function isUnfinished(root: string): boolean {
   if (names.some((name) => LEFTOVERS.has(name))) return true;
   if (!names.includes(INTENT)) return false;
   try {
-    return JSON.parse(readFileSync(join(root, INTENT), "utf8")).state !== "None";
+    return JSON.parse(readSmallText(join(root, INTENT), MAX_INTENT_BYTES) ?? "").state !== "None";
   } catch {
     return true; // a log that cannot be read is looked at as well
   }
@@ -70,7 +72,11 @@ function isDownloaded({ sentinelMtimeMs }: IndexedItem): boolean {
 export function isEqual(a: LocalItem, b: LocalItem): boolean {
   return a.version === b.version && a.size === b.size && a.files === b.files &&
     a.downloaded === b.downloaded && a.installed === b.installed && a.isHashed === b.isHashed &&
-    a.skipped.length === b.skipped.length &&
+    isSameSkipped(a, b);
+}
+
+function isSameSkipped(a: LocalItem, b: LocalItem): boolean {
+  return a.skipped.length === b.skipped.length &&
     a.skipped.every(({ path, reason }, index) =>
       path === b.skipped[index]?.path && reason === b.skipped[index]?.reason
     );
@@ -79,6 +85,14 @@ export function isEqual(a: LocalItem, b: LocalItem): boolean {
 /** What is told of an id that differs only in case from one that is here. */
 export function twinProblem(twin: string): string {
   return `"${twin}" is here, and names that differ only in case cannot be apart on every disk`;
+}
+
+/** Says once in the log that peers do not get all of an item. */
+export function warnOfSkipped(before: LocalItem | undefined, now: LocalItem): void {
+  const [first] = now.skipped;
+  if (!first || !now.downloaded || (before && isSameSkipped(before, now))) return;
+  const { id, skipped } = now;
+  log.warn("Some of an item is not shared", { id, count: skipped.length, ...first });
 }
 
 /** @throws {DaemonError} `not_found` for an item nobody here knows. */

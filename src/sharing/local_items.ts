@@ -8,6 +8,7 @@ import { KeptManifests } from "./kept_manifests.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import type { Game } from "./messages.ts";
 import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
+import { warnOfSkipped } from "./local_item.ts";
 import { isItemId } from "./names.ts";
 import { completeFile, type ServedFile } from "./peer_server.ts";
 import { type FoundFile, type FoundItem, itemFolders, scanItem, twinFolder } from "./scanner.ts";
@@ -147,11 +148,8 @@ export class LocalItems {
     if (!item?.downloaded || !item.isHashed) return undefined;
     const row = this.#components.store.file(id, path);
     if (!row || !await this.#components.catalog.has(id)) return undefined;
-    return completeFile(
-      this.rootOf(id),
-      { path, size: row.size, sha256: "", chunks: [] },
-      row.mtimeMs,
-    );
+    const entry = { path, size: row.size, sha256: "", chunks: [] };
+    return completeFile(this.rootOf(id), entry, row.mtimeMs);
   }
 
   /** Notes an item that was fetched and verified, before its sentinel: nothing of it is read again. */
@@ -197,8 +195,12 @@ export class LocalItems {
     let changed = 0;
     for (const id of ids) {
       if (isBusy(id)) continue;
-      const found = yield* scanItem(this.rootOf(id), id, known.get(id));
-      if (!isBusy(id) && this.#take(id, found)) changed++;
+      try {
+        const found = yield* scanItem(this.rootOf(id), id, known.get(id));
+        if (!isBusy(id) && this.#take(id, found)) changed++;
+      } catch (error) {
+        log.warn("An item cannot be looked at and stays as it was", { id, error });
+      }
     }
     for (const id of this.#items.keys()) {
       if (!ids.has(id) && !isBusy(id) && this.#take(id, undefined)) changed++;
@@ -233,6 +235,7 @@ export class LocalItems {
     if (!isHashed) this.#manifests.forget(id);
     if (version !== undefined && !isHashed) this.#queue.add(id);
     const next = localItem(item, skipped);
+    warnOfSkipped(before, next);
     this.#items.set(id, next);
     if (known && isEqual(localItem(known, []), localItem(item, []))) {
       return !before || !isEqual(before, next);
@@ -285,7 +288,8 @@ export class LocalItems {
         ),
       );
       // What changes while it is read is found by the next scan.
-      if (this.#components.isBusy(id) || hashes.includes(undefined)) return false;
+      const isSame = store.item(id) === item && !this.#components.isBusy(id);
+      if (!isSame || hashes.includes(undefined)) return false;
       this.hashed += group.length;
       store.together(() =>
         group.forEach((file, index) =>

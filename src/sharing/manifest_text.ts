@@ -79,9 +79,11 @@ export async function readListMessage(
   const splitter = new EntrySplitter(take);
   let until = performance.now() + 4;
   while (left > 0) {
-    const part = await reader.part(Math.min(left, READ_BYTES), signal);
-    left -= part.byteLength;
-    splitter.push(part);
+    // In pieces of one size: what comes byte by byte would take hundreds of bytes for each.
+    const piece = new Uint8Array(Math.min(left, READ_BYTES));
+    await reader.fill(piece, signal);
+    left -= piece.byteLength;
+    splitter.push(piece);
     if (performance.now() < until) continue;
     await turn();
     until = performance.now() + 4;
@@ -99,6 +101,8 @@ class EntrySplitter {
   #entry: Uint8Array[] = [];
   #entryBytes = 0;
   #isInList = false;
+  /** Whatever else comes belongs outside. */
+  #isOver = false;
   #depth = 0;
   #isString = false;
   #isEscaped = false;
@@ -117,7 +121,7 @@ class EntrySplitter {
         else if (byte === QUOTE) this.#isString = false;
       } else if (byte === QUOTE) this.#isString = true;
       else if (!this.#isInList) {
-        if (byte !== LIST) continue;
+        if (byte !== LIST || this.#isOver) continue;
         this.#isInList = true;
         this.#keepOutside(bytes.subarray(from, at + 1));
         from = at + 1;
@@ -126,7 +130,7 @@ class EntrySplitter {
         if (this.#depth === 0) { // the list's own end
           this.#keepOutside(bytes.subarray(at));
           this.#isInList = false;
-          this.#depth = NaN; // whatever else comes belongs outside
+          this.#isOver = true;
           return;
         }
         if (--this.#depth > 0) continue;

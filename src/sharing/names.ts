@@ -22,6 +22,8 @@ export const OWNED = ".lanspread_owned";
 export const INTENT = ".lanspread.json";
 /** The intent log while it is written. */
 export const INTENT_TEMP = ".lanspread.json.tmp";
+/** Most bytes of an intent log. */
+export const MAX_INTENT_BYTES = 65_536;
 /** Most bytes of a sentinel. */
 export const MAX_SENTINEL_BYTES = 65_536;
 /** Longest path inside an item, in UTF-8 bytes. */

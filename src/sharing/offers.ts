@@ -1,17 +1,24 @@
-import { type Clock, DaemonError, logger } from "../core/mod.ts";
+import { type Clock, DaemonError, logger, pause, type Timer } from "../core/mod.ts";
 import type { TellLibraryEvent } from "./events.ts";
-import { type MergedManifest, mergeManifests, type PeerManifest } from "./manifest_merge.ts";
+import { ManifestPool, type MergedManifest, mergeManifests } from "./manifest_merge.ts";
+import type { PeerManifest } from "./manifest_merge.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { PeerItems } from "./peer_items.ts";
+import { inSlices } from "./slices.ts";
 
-/** Peers that are asked for a manifest at a time. */
-const MAX_ASKED = 16;
+/** Peers that are asked for a manifest; a download finds the others by itself. */
+const MAX_ASKED = 8;
+/** Manifests under way at a time: each may take a hundred megabytes until it is read. */
+const AT_ONCE = 3;
+const SLOW_MS = 6_000;
+/** How long the others have once one has answered. */
+const LATE_MS = 20_000;
 /** A merged manifest is used for a download for so long. */
 const OFFER_MS = 60_000;
 
 /** What {@link Offers} uses. */
 export interface OffersComponents {
-  readonly clock: Pick<Clock, "monotonic">;
+  readonly clock: Pick<Clock, "monotonic" | "after">;
   readonly client: Pick<PeerClient, "getGame">;
   readonly peers: Pick<PeerItems, "latest" | "refresh">;
   readonly tell: TellLibraryEvent;
@@ -22,10 +29,13 @@ const log = logger("sharing");
 /** What peers offer of an item: their manifests of the newest version, merged. */
 export class Offers {
   readonly #components: OffersComponents;
+  readonly #slowMs: number;
   readonly #known = new Map<string, { offer: MergedManifest; at: number }>();
 
-  constructor(components: OffersComponents) {
+  /** @param init.slowMs Whoever takes longer keeps the next one waiting no more. @default {6_000} */
+  constructor(components: OffersComponents, init: { slowMs?: number } = {}) {
     this.#components = components;
+    this.#slowMs = init.slowMs ?? SLOW_MS;
   }
 
   /** What was asked lately, if it is still the newest version. */
@@ -38,17 +48,10 @@ export class Offers {
 
   /** Asks the peers that have the newest version. @throws {DaemonError} `not_found`. */
   async ask(id: string, signal: AbortSignal): Promise<MergedManifest> {
-    const { peers, client, tell } = this.#components;
+    const { peers, tell } = this.#components;
     if (!peers.latest(id)) await peers.refresh();
     const holders = peers.latest(id)?.peers.slice(0, MAX_ASKED) ?? [];
-    const manifests: PeerManifest[] = [];
-    await Promise.all(holders.map(async (peerId) => {
-      try {
-        manifests.push({ peerId, manifest: await client.getGame(peerId, id, signal) });
-      } catch (error) {
-        log.debug("A peer gave no manifest", { id, peerId, error });
-      }
-    }));
+    const manifests = await this.#collect(id, holders, signal);
     signal.throwIfAborted();
     if (manifests.length === 0) {
       tell("no-peers-have-game", { id });
@@ -59,5 +62,47 @@ export class Offers {
     this.#known.clear(); // one at a time: manifests may be large
     this.#known.set(id, { offer, at: this.#components.clock.monotonic() });
     return offer;
+  }
+
+  async #collect(
+    id: string,
+    holders: readonly string[],
+    signal: AbortSignal,
+  ): Promise<PeerManifest[]> {
+    const { clock, client } = this.#components;
+    const late = new AbortController();
+    const all = AbortSignal.any([signal, late.signal]);
+    const pool = new ManifestPool();
+    const manifests: PeerManifest[] = [];
+    let deadline: Timer | undefined;
+    const ask = async (peerId: string) => {
+      try {
+        const given = await client.getGame(peerId, id, all);
+        const manifest = await inSlices(pool.share(given), all);
+        if (!manifest) {
+          return log.warn("A peer's manifest is too different from others", { peerId });
+        }
+        manifests.push({ peerId, manifest });
+        deadline ??= clock.after(LATE_MS, () => late.abort());
+      } catch (error) {
+        log.debug("A peer gave no manifest", { id, peerId, error });
+      }
+    };
+    const asking = new Set<Promise<void>>();
+    for (const peerId of holders) {
+      if (all.aborted) break;
+      const task = ask(peerId).finally(() => asking.delete(task));
+      asking.add(task);
+      if (asking.size < AT_ONCE) continue;
+      const enough = new AbortController();
+      await Promise.race([
+        ...asking,
+        pause(this.#slowMs, AbortSignal.any([all, enough.signal])),
+      ]);
+      enough.abort();
+    }
+    await Promise.all(asking);
+    deadline?.cancel();
+    return manifests;
   }
 }

@@ -1,8 +1,10 @@
 /** One library folder while it is open. */
 import { join } from "node:path";
 import { DaemonError, guard, logger, messageOf } from "../core/mod.ts";
+import { sweepAdditions } from "./add_item.ts";
 import type { SharingComponents } from "./components.ts";
 import type { TellLibraryEvent } from "./events.ts";
+import { FolderLock } from "./folder_lock.ts";
 import { LocalItems } from "./local_items.ts";
 import { Monitor } from "./monitor.ts";
 import { compareVersions } from "./names.ts";
@@ -25,7 +27,7 @@ export interface OpenFolderComponents
   /** Told when something that a list shows changed. */
   onChanged(): void;
   /** Takes up what is wanted; resolves at its end. */
-  goOn(want: Want): Promise<void>;
+  goOn(want: Want, signal: AbortSignal): Promise<void>;
 }
 
 /** Its index, its items, its watch, and what is still to come into it. */
@@ -33,32 +35,40 @@ export class OpenFolder {
   /** Items whose intent log cannot be read, and why. */
   readonly blocked = new Map<string, string>();
 
+  readonly #lock: Disposable;
+
   private constructor(
+    lock: Disposable,
     readonly store: IndexStore,
     readonly local: LocalItems,
     readonly monitor: Monitor,
     readonly resumption: Resumption,
-  ) {}
+  ) {
+    this.#lock = lock;
+  }
 
   /**
    * Opens a folder. Before anything is served or changed, whatever a stop left half done is put right.
    *
    * @param init.dataDir Holds the index and what is wanted.
-   * @throws {DaemonError} `unavailable`.
+   * @throws {DaemonError} `unavailable`, or `failed_precondition` if another daemon has the folder.
    */
   static async open(
     components: OpenFolderComponents,
     { dir, dataDir }: { dir: string; dataDir: string },
   ): Promise<OpenFolder> {
-    const store = IndexStore.open(join(dataDir, "library_index.db"), dir);
+    const opened: { lock?: Disposable; store?: IndexStore } = {};
     try {
+      const lock = opened.lock = new FolderLock(dir);
+      const store = opened.store = IndexStore.open(join(dataDir, "library_index.db"), dir);
       const file = await WantedFile.open(join(dataDir, "wanted_items.json"), dir);
-      const folder = OpenFolder.#assemble(components, store, file, dir);
+      const folder = OpenFolder.#assemble(components, { lock, store, file, dir });
       folder.local.open();
       await folder.#recover(components);
       return folder;
     } catch (cause) {
-      store.close();
+      opened.store?.close();
+      opened.lock?.[Symbol.dispose]();
       if (cause instanceof DaemonError) throw cause;
       throw new DaemonError("unavailable", `Cannot use ${dir}: ${messageOf(cause)}`, { cause });
     }
@@ -79,13 +89,17 @@ export class OpenFolder {
     this.resumption.stop();
     await this.local.close();
     this.store.close();
+    this.#lock[Symbol.dispose]();
   }
 
   static #assemble(
     components: OpenFolderComponents,
-    store: IndexStore,
-    file: WantedFile,
-    dir: string,
+    { lock, store, file, dir }: {
+      lock: Disposable;
+      store: IndexStore;
+      file: WantedFile;
+      dir: string;
+    },
   ): OpenFolder {
     const { clock, files, catalog, watch, gate, peers } = components;
     const local = new LocalItems({
@@ -104,17 +118,21 @@ export class OpenFolder {
         const item = local.get(id);
         return item?.downloaded === true && compareVersions(item.version, version) >= 0;
       },
-      goOn: (want) => components.goOn(want),
+      goOn: (want, signal) => components.goOn(want, signal),
     });
-    return new OpenFolder(store, local, monitor, resumption);
+    return new OpenFolder(lock, store, local, monitor, resumption);
   }
 
-  async #recover({ installs, tell }: OpenFolderComponents): Promise<void> {
+  async #recover({ installs, files, tell }: OpenFolderComponents): Promise<void> {
+    await sweepAdditions(files, this.local.dir).catch((error) =>
+      log.warn("What is left of an addition cannot be removed", { reason: messageOf(error) })
+    );
     for (const id of await this.local.unfinished()) {
       try {
         await installs.recover(this.local.rootOf(id));
       } catch (failure) {
-        const reason = messageOf(failure);
+        const remedy = `; mend that, then run "almenad library repair ${id}"`;
+        const reason = messageOf(failure) + (failure instanceof DaemonError ? "" : remedy);
         this.blocked.set(id, reason);
         log.error("An item is blocked until it is repaired", { id, reason });
         tell("runtime-failed", { component: "recovery", id, reason });

@@ -1,5 +1,5 @@
 import { type Clock, guard, logger, type Timer } from "../core/mod.ts";
-import type { Game } from "./messages.ts";
+import { type Game, PeerRefusal } from "./messages.ts";
 import { compareVersions } from "./names.ts";
 import type { PeerClient } from "./peer_client.ts";
 
@@ -34,6 +34,8 @@ interface Entry {
 export interface PeerItemsComponents {
   readonly clock: Clock;
   readonly client: Pick<PeerClient, "ping" | "listGames">;
+  /** Whether a peer may be asked; that may change while it is connected. @default always */
+  mayShareWith?(peerId: string): boolean;
   /** Told what became of peers and their lists. */
   onJoined(peerId: string): void;
   onLeft(peerId: string): void;
@@ -46,6 +48,8 @@ const log = logger("sharing");
 export class PeerItems {
   readonly #components: PeerItemsComponents;
   readonly #peers = new Map<string, Entry>();
+  /** Connected peers that speak the protocol, also those that fell silent or may not be asked. */
+  readonly #speakers = new Set<string>();
   #timers: Timer[] = [];
   #abort = new AbortController();
 
@@ -57,11 +61,8 @@ export class PeerItems {
   start(): void {
     const { clock } = this.#components;
     this.#abort = new AbortController();
-    const pingAll = () => {
-      for (const peerId of this.#peers.keys()) guard("ping a peer", () => this.#ask(peerId));
-    };
     this.#timers = [
-      clock.every(PING_INTERVAL_MS, pingAll),
+      clock.every(PING_INTERVAL_MS, () => this.#askAll()),
       clock.every(1_000, () => this.#prune()),
     ];
   }
@@ -71,6 +72,7 @@ export class PeerItems {
     this.#abort.abort();
     for (const timer of this.#timers.splice(0)) timer.cancel();
     this.#peers.clear();
+    this.#speakers.clear();
   }
 
   /** Peers that share a library. */
@@ -83,7 +85,13 @@ export class PeerItems {
     return [...this.#peers.keys()];
   }
 
-  /** A peer speaks the protocol: its list is asked for. */
+  /** A peer is connected and speaks the protocol. */
+  speaks(peerId: string): void {
+    if (this.#speakers.size < MAX_LIBRARY_PEERS) this.#speakers.add(peerId);
+    if (this.#mayAsk(peerId)) this.joined(peerId);
+  }
+
+  /** A peer shares a library: its list is asked for. */
   joined(peerId: string): void {
     if (this.#peers.has(peerId)) return;
     if (this.#peers.size >= MAX_LIBRARY_PEERS) return;
@@ -101,7 +109,8 @@ export class PeerItems {
 
   /** A peer's last connection closed. */
   left(peerId: string): void {
-    if (this.#peers.delete(peerId)) this.#components.onLeft(peerId);
+    this.#speakers.delete(peerId);
+    this.#lose(peerId);
   }
 
   /** A peer sends content: on a busy link its answer to a ping may be late all the same. */
@@ -144,13 +153,51 @@ export class PeerItems {
     return all;
   }
 
+  #mayAsk(peerId: string): boolean {
+    return this.#components.mayShareWith?.(peerId) ?? true;
+  }
+
+  // It may come back as long as its connection stays.
+  #lose(peerId: string): void {
+    if (this.#peers.delete(peerId)) this.#components.onLeft(peerId);
+  }
+
+  #askAll(): void {
+    for (const peerId of this.#peers.keys()) {
+      if (this.#mayAsk(peerId)) guard("ping a peer", () => this.#ask(peerId));
+      else this.#lose(peerId);
+    }
+    for (const peerId of this.#speakers) {
+      if (this.#peers.has(peerId) || !this.#mayAsk(peerId)) continue;
+      guard("look for a peer", () => this.#lookFor(peerId));
+    }
+  }
+
+  async #lookFor(peerId: string): Promise<void> {
+    try {
+      await this.#ping(peerId);
+    } catch {
+      return; // still away
+    }
+    if (this.#speakers.has(peerId) && this.#mayAsk(peerId)) this.joined(peerId);
+  }
+
+  // Who is too busy to answer is there.
+  async #ping(peerId: string): Promise<void> {
+    try {
+      await this.#components.client.ping(peerId, this.#abort.signal);
+    } catch (failure) {
+      if (!isBusy(failure)) throw failure;
+    }
+  }
+
   async #ask(peerId: string): Promise<void> {
     const entry = this.#peers.get(peerId);
     if (!entry || entry.isAsking) return;
     entry.isAsking = true;
     const { client, clock } = this.#components;
     try {
-      await client.ping(peerId, this.#abort.signal);
+      await this.#ping(peerId);
       entry.misses = 0;
       entry.seenAt = clock.monotonic();
       const games = await client.listGames(peerId, this.#abort.signal);
@@ -159,9 +206,10 @@ export class PeerItems {
       this.#remember(peerId, entry, games);
       if (isChanged(before, entry.games)) this.#components.onListed(peerId);
     } catch (error) {
+      if (isBusy(error)) return; // what it told before counts
       entry.misses++;
       log.debug("A peer does not answer", { peerId, misses: entry.misses, error });
-      if (entry.misses >= MAX_MISSES) this.left(peerId);
+      if (entry.misses >= MAX_MISSES) this.#lose(peerId);
     } finally {
       entry.isAsking = false;
     }
@@ -189,9 +237,13 @@ export class PeerItems {
   #prune(): void {
     const now = this.#components.clock.monotonic();
     for (const [peerId, { seenAt }] of this.#peers) {
-      if (now - seenAt >= MAX_SILENCE_MS) this.left(peerId);
+      if (now - seenAt >= MAX_SILENCE_MS) this.#lose(peerId);
     }
   }
+}
+
+function isBusy(failure: unknown): boolean {
+  return failure instanceof PeerRefusal && failure.errorClass === "Busy";
 }
 
 function newer(latest: LatestItem | undefined, game: Game, peerId: string): LatestItem {

@@ -25,6 +25,8 @@ export interface PlannedPeer {
   /** Bytes still to come of each chunk it is asked for. */
   readonly flying: Map<number, number>;
   restedUntil: number;
+  /** It is not connected now. */
+  isAway: boolean;
   /** In turn: what is left of its part. */
   queue: number[] | undefined;
 }
@@ -46,7 +48,8 @@ export interface PeerHoldings {
 /** A peer that was asked for nothing yet. */
 export function newPeer(peerId: string, { lacks = new Set(), bitmaps }: PeerHoldings): PlannedPeer {
   const speed = new PeerSpeed();
-  return { peerId, bitmaps, lacks, speed, flying: new Map(), restedUntil: 0, queue: undefined };
+  const rest = { restedUntil: 0, isAway: false, queue: undefined };
+  return { peerId, bitmaps, lacks, speed, flying: new Map(), ...rest };
 }
 
 /** A chunk that nobody was asked for yet. */
@@ -88,6 +91,12 @@ export function flyingBytes({ flying }: PlannedPeer): number {
   let bytes = 0;
   for (const left of flying.values()) bytes += left;
   return bytes;
+}
+
+/** Of all who fetch a chunk: several that turn slow must not hold it together. In seconds. */
+export function soonest(peers: Iterable<PlannedPeer>, index: number): number {
+  const who = [...peers].filter(({ flying }) => flying.has(index));
+  return Math.min(...who.map((peer) => flyingBytes(peer) / Math.max(1, peer.speed.rate)));
 }
 
 /** Every chunk of an item, in the order of its files. */

@@ -5,6 +5,7 @@ import type { ByteStream } from "../network/mod.ts";
 import {
   FrameReader,
   type Have,
+  keepFrame,
   MAX_REQUEST_BYTES,
   type Request,
   RequestJson,
@@ -54,9 +55,14 @@ export async function readRequest(
   }
 }
 
-/** Which chunks there are, as it is sent. */
-export function haveMessage({ version, files }: Have): unknown {
-  return {
+const known = new WeakMap<Have, object>();
+
+/** Which chunks there are, as it is sent; the same answer to all who ask of the same. */
+export function haveMessage(have: Have): unknown {
+  const before = known.get(have);
+  if (before) return before;
+  const { version, files } = have;
+  const message = {
     Have: {
       version,
       files: files.map(({ path, bitmap }) => ({
@@ -65,4 +71,7 @@ export function haveMessage({ version, files }: Have): unknown {
       })),
     },
   };
+  known.set(have, message);
+  keepFrame(message);
+  return message;
 }

@@ -14,12 +14,16 @@ export const MAX_INSTALLS = 3;
 export interface ResumptionComponents {
   readonly clock: Clock;
   readonly peers: Pick<PeerItems, "latest" | "refresh">;
-  readonly activities: Pick<ItemActivities, "waits" | "ended">;
+  readonly activities: Pick<ItemActivities, "get" | "waits" | "ended">;
   readonly file: WantedFile;
   /** Whether it is fetched, and at most to be installed. */
   isHere(want: Want): boolean;
-  /** Fetches, or installs, what is wanted; resolves at the end. */
-  goOn(want: Want): Promise<void>;
+  /**
+   * Fetches, or installs, what is wanted; resolves at the end.
+   *
+   * @param signal Ends it as long as it has not begun to change anything.
+   */
+  goOn(want: Want, signal: AbortSignal): Promise<void>;
 }
 
 /** A download that waits for its next attempt. */
@@ -34,6 +38,8 @@ interface Entry {
   want: Want;
   failures: number;
   isTrying: boolean;
+  /** Ends the attempt. */
+  abort: AbortController | undefined;
   problem: string;
   retryAtMs: number;
   timer: Timer | undefined;
@@ -45,6 +51,8 @@ const log = logger("sharing");
 export class Resumption {
   readonly #components: ResumptionComponents;
   readonly #entries = new Map<string, Entry>();
+  /** Items that are fetched or installed now. */
+  readonly #kept = new Set<string>();
   #isStopped = false;
 
   constructor(components: ResumptionComponents) {
@@ -55,11 +63,12 @@ export class Resumption {
   start(): void {
     for (const want of this.#components.file.list()) {
       if (want.installs >= MAX_INSTALLS) {
-        void this.#components.file.remove(want.id).catch(() => undefined);
+        void this.#unlist(want.id);
         continue;
       }
       const entry: Entry = {
-        ...{ want, failures: 0, isTrying: false, problem: "", retryAtMs: 0, timer: undefined },
+        ...{ want, failures: 0, isTrying: false, abort: undefined, problem: "", retryAtMs: 0 },
+        timer: undefined,
       };
       this.#entries.set(want.id, entry);
       log.info("A download goes on that was cut short", { id: want.id, version: want.version });
@@ -70,18 +79,17 @@ export class Resumption {
   /** Ends all waiting; what is wanted stays on disk. */
   stop(): void {
     this.#isStopped = true;
-    for (const { timer } of this.#entries.values()) timer?.cancel();
-    this.#entries.clear();
+    for (const id of [...this.#entries.keys()]) this.#forget(id);
   }
 
-  /** Whether a download waits for its next attempt. */
+  /** Whether a download waits for its next attempt, or asks peers for it. */
   isWaiting(id: string): boolean {
-    return this.#entries.get(id)?.isTrying === false;
+    return this.#entries.has(id) && !this.#kept.has(id);
   }
 
   /** Downloads that wait. */
   waiting(): WaitingDownload[] {
-    return [...this.#entries.values()].filter(({ isTrying }) => !isTrying);
+    return [...this.#entries.values()].filter(({ want }) => this.isWaiting(want.id));
   }
 
   /** What peers have changed. */
@@ -109,32 +117,44 @@ export class Resumption {
       file.put(now).catch((error) =>
         log.warn("A download would not go on after a stop", { id, reason: messageOf(error) })
       );
-    await note(want);
+    this.#kept.add(id);
     try {
+      await note(want);
       await work(note);
+      await this.drop(id);
     } catch (failure) {
       const isStop = signal.aborted && codeOf(signal.reason) === "aborted";
-      if (!isStop && !this.#entries.has(id)) await file.remove(id);
+      if (!isStop && !this.#entries.has(id)) await this.#unlist(id);
       throw failure;
+    } finally {
+      this.#kept.delete(id);
     }
-    await this.drop(id);
   }
 
   /** Nobody wants it any more. @returns Whether it was waiting. */
   async drop(id: string): Promise<boolean> {
     const wasWaiting = this.isWaiting(id);
+    const isTrying = this.#entries.get(id)?.isTrying === true; // the attempt tells its end
     this.#forget(id);
-    if (wasWaiting) {
-      const reason = new DaemonError("cancelled", `Cannot go on with "${id}": it was cancelled`);
-      this.#components.activities.ended(id, reason);
-    }
-    await this.#components.file.remove(id);
+    if (wasWaiting && !isTrying) this.#components.activities.ended(id, cancelled(id));
+    await this.#unlist(id);
     return wasWaiting;
   }
 
   #forget(id: string): void {
-    this.#entries.get(id)?.timer?.cancel();
+    const entry = this.#entries.get(id);
     this.#entries.delete(id);
+    entry?.timer?.cancel();
+    entry?.abort?.abort(cancelled(id));
+  }
+
+  // A disk that is full at the end makes no failure of what has come to its end.
+  async #unlist(id: string): Promise<void> {
+    await this.#components.file.remove(id).catch((error) =>
+      log.warn("A download may be taken up again at the next start", {
+        ...{ id, reason: messageOf(error) },
+      })
+    );
   }
 
   // What is here already and only to be installed needs no peer.
@@ -154,7 +174,7 @@ export class Resumption {
     entry.retryAtMs = clock.now() + ms;
     entry.timer?.cancel();
     entry.timer = clock.after(ms, () => void this.#look(entry));
-    activities.waits(want.id, problem);
+    if (activities.get(want.id).status !== "Running") activities.waits(want.id, problem);
   }
 
   async #look(entry: Entry): Promise<void> {
@@ -174,21 +194,34 @@ export class Resumption {
     const { id } = entry.want;
     entry.isTrying = true;
     entry.timer?.cancel();
+    entry.abort = new AbortController();
     try {
-      await this.#components.goOn(entry.want);
+      await this.#components.goOn(entry.want, entry.abort.signal);
       if (this.#entries.get(id) === entry) this.#forget(id);
+      this.#endOfWait(id);
     } catch (failure) {
-      if (this.#isStopped || this.#entries.get(id) !== entry) return;
+      if (this.#isStopped) return;
+      if (this.#entries.get(id) !== entry) return this.#endOfWait(id, failure);
+      if (this.#kept.has(id)) return this.#forget(id); // begun by somebody who is told of its end
       log.info("A download waits for its next attempt", { id, reason: messageOf(failure) });
-      const { file } = this.#components;
-      const want = file.get(id);
+      const want = this.#components.file.get(id);
       if (codeOf(failure) === "cancelled" || !want || want.installs >= MAX_INSTALLS) {
         this.#forget(id);
-        return void file.remove(id).catch(() => undefined);
+        this.#endOfWait(id, failure);
+        return void this.#unlist(id);
       }
       this.#later(Object.assign(entry, { want }), messageOf(failure));
     }
   }
+
+  #endOfWait(id: string, ...failure: [failure?: unknown]): void {
+    const { activities } = this.#components;
+    if (activities.get(id).status === "Waiting") activities.ended(id, ...failure);
+  }
+}
+
+function cancelled(id: string): DaemonError {
+  return new DaemonError("cancelled", `Cannot go on with "${id}": it was cancelled`);
 }
 
 function nobodyHas({ version }: Want): string {

@@ -45,6 +45,8 @@ export class Sharing implements Service {
   readonly #server: PeerServer;
   readonly #installs: Installs;
   #folder: OpenFolder | undefined;
+  /** Why there is none. */
+  #problem = "it is not running";
   #stops: (() => void)[] = [];
   #news: Timer | undefined;
 
@@ -88,16 +90,16 @@ export class Sharing implements Service {
   async start(): Promise<void> {
     const { dir = this.#init.defaultDir } = await readSettings(this.#init.dataDir);
     await this.#openFolder(dir).catch((error) => {
-      // The daemon's other parts work on a full disk.
-      if (toDaemonError(error).code !== "resource_exhausted") throw error;
-      log.warn("The shared library is off until the daemon starts with room on the disk", {
-        error,
-      });
+      // The daemon's other parts work on a full disk, and beside a daemon that has the folder.
+      const { code, message } = toDaemonError(error);
+      if (code !== "resource_exhausted" && code !== "failed_precondition") throw error;
+      this.#problem = message;
+      log.warn("The shared library is off until the next start", { reason: message });
     });
     const { streams, events } = this.#components;
     await this.#server.start();
     this.peers.start();
-    const onSpeaker = streams.onSpeaker(LIBRARY_PROTOCOL, (peerId) => this.#speaks(peerId));
+    const onSpeaker = streams.onSpeaker(LIBRARY_PROTOCOL, (peerId) => this.peers.speaks(peerId));
     const onLeft = events.listen(({ topic, payload }) => {
       if (topic === "peer.disconnected") this.peers.left(String(payload["peerId"]));
     });
@@ -182,14 +184,14 @@ export class Sharing implements Service {
       );
     }
     await checkWritable(this.#components.files, dir);
-    const before = this.#open().local.dir;
+    const before = this.#folder?.local.dir; // none where the library is off
     await this.#closeFolder();
     try {
       await this.#openFolder(dir);
       await writeSettings(this.#init.dataDir, { dir });
     } catch (failure) {
       await this.#closeFolder();
-      await this.#openFolder(before);
+      if (before !== undefined) await this.#openFolder(before);
       throw failure;
     }
     this.#tell("local-library-changed");
@@ -201,7 +203,8 @@ export class Sharing implements Service {
       ...{ clock, files, catalog, gate: this.#gate, installs: this.#installs, peers: this.peers },
       ...{ ...(watch ? { watch } : {}), tell: this.#tell },
       onChanged: () => this.#changedSoon(),
-      goOn: (want) => this.actions.goOn(want, AbortSignal.timeout(ASK_MS)),
+      goOn: (want, signal) =>
+        this.actions.goOn(want, AbortSignal.any([signal, AbortSignal.timeout(ASK_MS)])),
     }, { dir, dataDir: this.#init.dataDir });
     this.#folder = folder;
     folder.start();
@@ -231,7 +234,7 @@ export class Sharing implements Service {
 
   #open(): OpenFolder {
     if (this.#folder) return this.#folder;
-    throw new DaemonError("unavailable", "Cannot use the shared library: it is not running");
+    throw new DaemonError("unavailable", `Cannot use the shared library: ${this.#problem}`);
   }
 
   #operationEnded(id: string): void {
@@ -243,14 +246,11 @@ export class Sharing implements Service {
     });
   }
 
-  #speaks(peerId: string): void {
-    if (this.#components.mayShareWith(peerId)) this.peers.joined(peerId);
-  }
-
   #createPeers(): PeerItems {
     const count = () => this.#tell("peer-count-updated", { count: this.peers.count });
     return new PeerItems({
       ...{ clock: this.#components.clock, client: this.#client },
+      mayShareWith: (peerId) => this.#components.mayShareWith(peerId),
       onJoined: (peerId) => {
         this.#tell("peer-discovered", { peer_id: peerId });
         this.#tell("peer-connected", { peer_id: peerId });

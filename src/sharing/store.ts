@@ -4,7 +4,7 @@
  */
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { DaemonError, logger, messageOf } from "../core/mod.ts";
-import { openDatabase, putAside } from "./store_database.ts";
+import { isForWantOfRoom, isOutOfReach, openDatabase, putAside } from "./store_database.ts";
 
 /** One file as it was hashed. */
 export interface IndexedFile {
@@ -43,11 +43,6 @@ const log = logger("sharing");
 
 type Row = Record<string, string | number | bigint | Uint8Array | null>;
 
-// The runtime tells SQLite's errors by their text alone.
-function isForWantOfRoom(error: unknown): boolean {
-  return /database or disk is full|disk I\/O error/.test(messageOf(error));
-}
-
 /** SQLite below `data/`; every call is short. */
 export class IndexStore {
   readonly #database: DatabaseSync;
@@ -72,6 +67,11 @@ export class IndexStore {
       if (isForWantOfRoom(error)) {
         const message = `Cannot open ${path}: the disk is full; free space there`;
         throw new DaemonError("resource_exhausted", message, { cause: error });
+      }
+      if (isOutOfReach(error)) {
+        const remedy = "see which program uses it and whether it may be read and written";
+        const message = `Cannot open ${path}: ${messageOf(error)}; ${remedy}`;
+        throw new DaemonError("unavailable", message, { cause: error });
       }
       log.warn("The library's index is damaged and is made anew", { path, error });
       try {
@@ -98,8 +98,12 @@ export class IndexStore {
       change();
       this.#database.exec("COMMIT");
     } catch (failure) {
-      this.#database.exec("ROLLBACK");
       this.#items = undefined;
+      try {
+        this.#database.exec("ROLLBACK");
+      } catch {
+        // a full disk has ended the transaction already
+      }
       throw failure;
     }
   }
@@ -191,11 +195,11 @@ export class IndexStore {
     });
   }
 
-  /** Notes that everything written of an unfinished download has been synced. */
-  partsSynced(id: string, paths: readonly string[]): void {
+  /** Chunks whose bytes the disk may have lost are fetched anew. */
+  dropParts(id: string, parts: readonly StoredChunk[]): void {
     this.together(() => {
-      for (const path of paths) {
-        this.#run("UPDATE part SET synced = 1 WHERE item = ? AND path = ?", id, path);
+      for (const { path, chunk } of parts) {
+        this.#run("DELETE FROM part WHERE item = ? AND path = ? AND chunk = ?", id, path, chunk);
       }
     });
   }

@@ -1,6 +1,7 @@
 /** The file of the library's index. */
 import { renameSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { messageOf } from "../core/mod.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS item(id TEXT PRIMARY KEY, version TEXT NOT NULL, sentinel INTEGER NOT NULL,
@@ -42,4 +43,14 @@ export function putAside(path: string): void {
       // there was none
     }
   }
+}
+
+/** The disk is full. The runtime tells SQLite's errors by their text alone. */
+export function isForWantOfRoom(error: unknown): boolean {
+  return /database or disk is full|disk I\/O error/.test(messageOf(error));
+}
+
+/** Nothing is wrong with the file itself: it is in use, or nobody may open it now. */
+export function isOutOfReach(error: unknown): boolean {
+  return /locked|busy|unable to open|readonly|out of memory/i.test(messageOf(error));
 }

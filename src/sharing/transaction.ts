@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Clock, DaemonError, logger } from "../core/mod.ts";
 import { diskError, type Files, removeIfThere, removeTree, writeSynced } from "./files.ts";
 import { type Intent, newIntent, noIntent, planRecovery, readIntent } from "./intent.ts";
-import { type RecoveryStep, type SideFolder, writeIntent } from "./intent.ts";
+import { type RecoveryStep, type SideFolder, takenPlace, writeIntent } from "./intent.ts";
 import { BACKUP, INSTALLING, INTENT, INTENT_TEMP, LOCAL, OWNED } from "./names.ts";
 import { SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 
@@ -119,7 +119,7 @@ export class Installs {
     const { files } = this.#components;
     const intent = await readIntent(files, root);
     for (const name of [INTENT_TEMP, SENTINEL_TEMP, SENTINEL_PARKED]) {
-      await removeIfThere(files, join(root, name));
+      await this.#removeOurs(join(root, name));
     }
     const state = intent?.state ?? "None";
     const local = (await files.facts(join(root, LOCAL)))?.kind === "folder";
@@ -136,9 +136,9 @@ export class Installs {
       // A stop on the way back must not find what looks like the end of the way forth.
       await writeIntent(files, root, { ...intent, phase: "unpack" });
     }
-    for (const step of plan.steps) await this.#recoveryStep(root, step);
+    for (const step of plan.steps) await this.#recoveryStep(root, step, intent);
     if (local || plan.steps.includes("restore backup")) {
-      await removeIfThere(files, join(root, LOCAL, OWNED)); // left where a mark was not taken off
+      await this.#removeOurs(join(root, LOCAL, OWNED)); // left where a mark was not taken off
     }
     const version = {
       "as before": intent?.installed_version ?? null,
@@ -203,6 +203,8 @@ export class Installs {
 
   async #swap(root: string, intent: Intent): Promise<void> {
     const { files } = this.#components;
+    // From here on a backup is the version before: none of an earlier time may be left.
+    await this.#removeBackup(root);
     await writeIntent(files, root, { ...intent, phase: "swap" });
     await this.#park(root);
     await this.#promote(root);
@@ -210,11 +212,18 @@ export class Installs {
     await files.syncFolder(root);
   }
 
+  async #removeBackup(root: string): Promise<void> {
+    const { files } = this.#components;
+    if (await this.#side(root, BACKUP) !== "owned") return;
+    await removeTree(files, join(root, BACKUP), OWNED);
+    await files.syncFolder(root);
+  }
+
   // A backup of an earlier time that was never removed makes room.
   async #park(root: string): Promise<void> {
     const { files } = this.#components;
+    await this.#removeBackup(root);
     const backup = join(root, BACKUP);
-    if ((await files.facts(backup))?.kind === "folder") await removeTree(files, backup, OWNED);
     await files.rename(join(root, LOCAL), backup);
     await files.syncFolder(root);
     await this.#mark(backup);
@@ -223,8 +232,17 @@ export class Installs {
   async #promote(root: string): Promise<void> {
     const { files } = this.#components;
     await removeIfThere(files, join(root, INSTALLING, OWNED));
-    await files.rename(join(root, INSTALLING), join(root, LOCAL));
+    await files.rename(join(root, INSTALLING), join(root, LOCAL)).catch(async (cause) => {
+      throw await files.facts(join(root, LOCAL)) ? takenPlace(root, cause) : cause;
+    });
     await files.syncFolder(root);
+  }
+
+  // A folder with the name of one of our files is somebody else's.
+  async #removeOurs(path: string): Promise<void> {
+    const { files } = this.#components;
+    if ((await files.facts(path))?.kind !== "folder") return void await removeIfThere(files, path);
+    log.warn("A folder with a reserved name is not ours and is left alone", { path });
   }
 
   async #mark(folder: string): Promise<void> {
@@ -233,8 +251,20 @@ export class Installs {
     await files.syncFolder(folder);
   }
 
-  async #recoveryStep(root: string, step: RecoveryStep): Promise<void> {
+  async #recoveryStep(root: string, step: RecoveryStep, intent?: Intent): Promise<void> {
     const { files } = this.#components;
+    if (step === "disown backup") {
+      await this.#removeOurs(join(root, BACKUP, OWNED));
+      await files.syncFolder(join(root, BACKUP));
+      // From here on the log names no backup, so that a later recovery leaves it alone.
+      const left = {
+        state: "Installing",
+        phase: null,
+        from_version: null,
+        to_version: null,
+      } as const;
+      return await writeIntent(files, root, { ...noIntent(null), ...intent, ...left });
+    }
     if (step === "delete installing") return await removeTree(files, join(root, INSTALLING), OWNED);
     if (step === "delete backup") return await removeTree(files, join(root, BACKUP), OWNED);
     if (step === "park local") return await this.#park(root);

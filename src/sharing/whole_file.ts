@@ -13,7 +13,8 @@ export interface WholeFileComponents {
 }
 
 /**
- * The last resort: the whole file from anybody, written from its beginning.
+ * The last resort: the whole file from anybody, written from its beginning. Of a file that nothing
+ * is known of; chunks that were verified before stay as they are.
  *
  * @param init.chunk Any chunk of the file.
  * @param init.peers Asked in this order.
@@ -28,15 +29,18 @@ export async function fetchWholeFile(
   const entry = manifest.files[chunk.file];
   if (!entry) throw new DaemonError("internal", `Cannot find file ${chunk.file}`);
   let last: unknown;
+  if (!entry.chunks.some((_, index) => writer.has(chunk.file, index))) {
+    await writer.restart(chunk.file);
+  }
   for (const peerId of peers) {
     signal.throwIfAborted();
     try {
-      await writer.restart(chunk.file);
       await client.fetchFile(peerId, { id: manifest.id, ...entry }, async (index, bytes) => {
         if (!sameHash(await digest(bytes), fromHex(entry.chunks[index] ?? ""))) {
           onBadChunk(peerId);
           throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
         }
+        if (writer.has(chunk.file, index)) return;
         await writer.write({ ...chunk, chunk: index, length: bytes.byteLength }, bytes);
       }, signal);
       return peerId;

@@ -102,6 +102,9 @@ testInNetns(
       /belongs to the system|nothing can be written/,
     );
     assert.match(await good(bob, "search", "game"), /game +game +2 /, "all is as it was");
+    const missing = join(folder.path, "not-there");
+    assert.match(await refused(bob, 1, "set-dir", missing), /Cannot use library folder/);
+    assert.match(await good(bob, "ls"), new RegExp(`^${join(bob.dataDir, "library")} `, "m"));
     await chmod(folder.path, 0o755);
     assert.match(await good(bob, "set-dir", folder.path), /nothing was moved/);
   },

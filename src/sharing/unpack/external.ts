@@ -19,6 +19,11 @@ const KEPT_OUTPUT = 2_000;
 /** The disk's room is looked at this often while the program runs. */
 const LOOK_MS = 250;
 
+/** A program that was told to end and does not is killed after so long. */
+const KILL_MS = 1_000;
+/** Its last words may come so long after its end; what it left running may hold on to its output. */
+const LAST_WORDS_MS = 250;
+
 /** What a program works on. */
 export interface ExternalWork {
   readonly archive: string;
@@ -62,6 +67,9 @@ async function run(
   );
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const child = spawn(program, args, { cwd: target, stdio: ["ignore", "pipe", "pipe"], signal });
+  const timers: ReturnType<typeof setTimeout>[] = [];
+  const kill = () => void timers.push(setTimeout(() => killNow(child.pid), KILL_MS));
+  signal.addEventListener("abort", kill, { once: true });
   let words = "";
   const keep = (text: unknown) => words = `${words}${text}`.slice(-KEPT_OUTPUT);
   child.stdout.on("data", keep);
@@ -71,16 +79,32 @@ async function run(
     problem = cannot(`run "${program}": ${cause.message}`, cause);
     if (child.pid === undefined) reject(problem); // it never ran, so it will not end either
   });
-  child.on("close", (code) => {
+  const ended = (code: number | null) => {
     if (code === 0 && !problem) return resolve();
     const reason = `it ended with code ${code}: ${words.trim()}`;
     reject(problem ?? cannot(`unpack ${archive} with "${program}": ${reason}`));
-  });
+  };
+  child.on("exit", (code) => void timers.push(setTimeout(() => ended(code), LAST_WORDS_MS)));
+  child.on("close", ended);
   try {
     await promise;
   } catch (failure) {
     signal.throwIfAborted();
     throw failure;
+  } finally {
+    signal.removeEventListener("abort", kill);
+    timers.forEach(clearTimeout);
+    child.stdout.destroy();
+    child.stderr.destroy();
+  }
+}
+
+// By its pid: a child that was told to end already is told nothing more by the runtime (measured).
+function killNow(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(pid, "SIGKILL");
+  } catch {
+    // it has ended by itself
   }
 }
 

@@ -166,3 +166,16 @@ Deno.test("DownloadPlan asks for the next chunk while the one before still comes
   plan.done(second, "a", 1_005);
   assert.equal(plan.left, 7);
 });
+
+Deno.test("DownloadPlan asks who failed once more rather than wait for who is gone", () => {
+  const plan = new DownloadPlan(manifest(1), never);
+  plan.setPeer("gone");
+  plan.setPeer("here");
+  const chunk = plan.next("here", 0);
+  assert.ok(chunk);
+  plan.failed(chunk, "here", 0); // its link stalled for a moment
+  plan.wakeAll();
+  assert.equal(plan.next("here", 1), undefined, "another one has it as well");
+  plan.setHere(new Set(["here"]));
+  assert.equal(plan.next("here", 2)?.index, 0);
+});

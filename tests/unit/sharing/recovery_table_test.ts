@@ -24,6 +24,10 @@ const ROWS: readonly Case[] = [
   ["Updating swap", "- I B", "restore backup, delete installing", "from"],
   ["Updating swap", "- i b", "restore backup, delete installing", "from"],
   ["Updating swap", "- - B", "restore backup", "from"],
+  // Ours is the backup: local is somebody else's, and neither of them is deleted.
+  ["Updating swap", "L I B", "disown backup, delete installing", "none"],
+  ["Updating swap", "L i b", "disown backup, delete installing", "none"],
+  ["Updating unpack", "L I B", "delete installing, delete backup", "from"],
   ["Updating swap", "L - B", "delete backup", "to"],
   ["Updating swap", "- I -", "delete installing", "none"],
   ["Updating swap", "- - -", "", "none"],

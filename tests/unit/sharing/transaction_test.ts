@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../../../src/core/mod.ts";
-import { systemFiles } from "../../../src/sharing/files.ts";
+import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { Installs } from "../../../src/sharing/transaction.ts";
 import { ArchiveUnpacker } from "../../../src/sharing/unpack/archives.ts";
 import { readTree, tarGzOf, writeTree } from "../../support/sharing/item_folder.ts";
@@ -80,4 +80,63 @@ Deno.test("Installs.install() clones an item that has no archive", async () => {
   await installs.install(folder.path, { version: "1", signal });
   const tree = await readTree(join(folder.path, "local"));
   assert.deepEqual(tree, { "data/": "", "data/x.bin": "x", "run.sh": "y" });
+});
+
+Deno.test("An update during which a program makes local anew loses neither version nor its files", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  await item(root, "1");
+  await installs.install(root, { version: "1", signal });
+  await item(root, "2");
+  const files: Files = {
+    ...systemFiles,
+    rename: async (from, to) => {
+      await systemFiles.rename(from, to);
+      // A running game saves where it always does.
+      if (to.endsWith(".local.backup")) await writeTree(root, { "local/save.dat": "level 9" });
+    },
+  };
+  const unpacker = new ArchiveUnpacker({ files, external: () => [] });
+  const disturbed = new Installs({ files, clock: systemClock, unpacker });
+  await assert.rejects(disturbed.install(root, { version: "2", signal }), {
+    code: "failed_precondition",
+    message: /local.*close.*\.local\.backup/s,
+  });
+  for (let start = 0; start < 3; start++) {
+    const tree = await readTree(root);
+    assert.equal(tree["local/save.dat"], "level 9");
+    assert.equal(tree[".local.backup/a.txt"], "a 1", `after ${start} starts`);
+    assert.equal(tree[".local.installing/"], undefined);
+    await installs.recover(root);
+  }
+  await assert.rejects(installs.install(root, { version: "2", signal }), /is not ours; move it/);
+  await rename(join(root, ".local.backup"), join(root, "before"));
+  await installs.install(root, { version: "2", signal });
+  assert.equal((await readTree(root))["local/a.txt"], "a 2");
+});
+
+Deno.test("A backup that an earlier failure left gives way to the next update", async () => {
+  await using folder = await tempFolder();
+  const root = folder.path;
+  await item(root, "1");
+  await installs.install(root, { version: "1", signal });
+  await writeTree(root, { ".local.backup/.lanspread_owned": "", ".local.backup/a.txt": "a 0" });
+  await item(root, "2");
+  await installs.install(root, { version: "2", signal });
+  const tree = await readTree(root);
+  assert.equal(tree["local/a.txt"], "a 2");
+  assert.equal(Object.keys(tree).some((path) => path.includes("backup")), false);
+});
+
+Deno.test("Installs.recover() leaves folders with the names of its files alone, and blocks nothing", async () => {
+  await using folder = await tempFolder();
+  const names = [".version.ini.tmp", ".version.ini.discarded", ".lanspread.json.tmp"];
+  for (const name of names) await writeTree(folder.path, { [`${name}/theirs`]: "x" });
+  await writeTree(folder.path, { "version.ini": "1", "local/a.txt": "a" });
+  await writeTree(folder.path, { "local/.lanspread_owned/theirs": "x" });
+  await installs.recover(folder.path);
+  const tree = await readTree(folder.path);
+  for (const name of [...names, "local/.lanspread_owned"]) {
+    assert.equal(tree[`${name}/theirs`], "x");
+  }
 });
