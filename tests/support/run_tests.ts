@@ -62,6 +62,7 @@ const FILES_WITHOUT_ALMENAD = [
   "package_test.ts",
   "page_views_test.ts",
   "pkg_test.ts",
+  "state_crash_test.ts",
   "windows_msi_test.ts",
   "windows_plan_test.ts",
   "windows_wine_test.ts",

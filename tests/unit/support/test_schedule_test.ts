@@ -19,7 +19,10 @@ function pieces() {
 }
 
 Deno.test("besideEachOther() begins what fits, in order, and what needs all alone", async () => {
-  const loads: Record<string, number> = { a: 2, b: 2, c: 1, d: 1, whole: CAPACITY, e: 2 };
+  const half = CAPACITY / 2;
+  const loads: Record<string, number> = {
+    ...{ a: half, b: half, c: half / 2, d: half / 2, whole: CAPACITY, e: half },
+  };
   const { going, end, work } = pieces();
   const done = besideEachOther(Object.keys(loads), (name) => loads[name] ?? 0, work);
   const goOn = async (names: string[]) => {
