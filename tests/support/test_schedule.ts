@@ -26,15 +26,19 @@ export function loadOf(file: string): number {
   return WAITING_FILES.test(file) ? LOADS.waits : LOADS.works;
 }
 
-/** What begins first: the longest one, and what leaves little room, so that it is not last. */
-const ORDER = [/^windows_wine_test/, TIMED_FILES, WAITING_FILES, LONG_FILES];
+/** What begins first: the longest one, what leaves little room beside it, and what is long. */
+const FIRST_FILES = [/^windows_wine_test/, TIMED_FILES, LONG_FILES];
 
-/** The order in which files begin; those that must be alone come last. */
+/**
+ * The order in which files begin. Those that wait find room beside those that work, and come late,
+ * so that they do not fill the room among themselves; those that must be alone come last.
+ */
 export function inOrder(files: readonly string[]): string[] {
   const rank = (file: string) => {
-    if (LONE_FILES.test(file)) return ORDER.length + 1;
-    const at = ORDER.findIndex((pattern) => pattern.test(file));
-    return at < 0 ? ORDER.length : at;
+    const at = FIRST_FILES.findIndex((pattern) => pattern.test(file));
+    if (at >= 0) return at;
+    const later = { [LOADS.works]: 0, [LOADS.waits]: 1, [LOADS.isAlone]: 2 }[loadOf(file)] ?? 0;
+    return FIRST_FILES.length + later;
   };
   return [...files].sort().sort((a, b) => rank(a) - rank(b));
 }
