@@ -1,23 +1,25 @@
-/** R2: an honest peer gets in while a stranger attacks; and what one peer may have. */
+/** R2: an honest peer gets in while a stranger attacks. */
 import assert from "node:assert/strict";
-import { waitFor } from "../support/wait.ts";
+import type { DaemonInit } from "../support/daemon.ts";
 import { Attacker } from "../support/hostile/attacker_process.ts";
 import { BesiegedDaemon } from "../support/hostile/besieged_daemon.ts";
 import { sized } from "../support/hostile/seeded.ts";
 import { Lan, testInNetns } from "../support/netns.ts";
+import { started } from "../support/started.ts";
 
-const VISITS = sized(20, 100);
-const STORM_MS = sized(10_000, 60_000);
+const VISITS = sized(14, 100);
+const STORM_MS = sized(7_000, 60_000);
 
 /** A daemon, and two hosts that are not it. */
-async function siege() {
+async function siege(init: DaemonInit = {}) {
   const stack = new AsyncDisposableStack();
   const lan = stack.use(await Lan.create(["victim", "foe", "friend"]));
-  const daemon = stack.use(
-    await BesiegedDaemon.start({ netns: lan.host("victim").namespace }),
+  const [daemon, foe, friend] = await started(
+    BesiegedDaemon.start({ netns: lan.host("victim").namespace, ...init }),
+    Attacker.start(lan.host("foe").namespace),
+    Attacker.start(lan.host("friend").namespace),
   );
-  const foe = stack.use(await Attacker.start(lan.host("foe").namespace));
-  const friend = stack.use(await Attacker.start(lan.host("friend").namespace));
+  for (const one of [daemon, foe, friend]) stack.use(one);
   const host = lan.host("victim").ipv4;
   return {
     daemon,
@@ -59,15 +61,9 @@ for (const perSecond of [4, 200]) {
 testInNetns(
   "Swarm lets a peer in when one host fills every place with proper connections",
   async () => {
-    await using lan = await Lan.create(["victim", "foe", "friend"]);
-    await using daemon = await BesiegedDaemon.start({
-      netns: lan.host("victim").namespace,
-      // 160 files leave 32 for connections: 18 of the swarm.
-      wrapper: ["sh", "-c", 'ulimit -n 160; exec "$@"', "sh"],
-    });
-    await using foe = await Attacker.start(lan.host("foe").namespace);
-    await using friend = await Attacker.start(lan.host("friend").namespace);
-    const address = daemon.swarm(lan.host("victim").ipv4);
+    // 160 files leave 32 for connections: 18 of the swarm.
+    await using scene = await siege({ wrapper: ["sh", "-c", 'ulimit -n 160; exec "$@"', "sh"] });
+    const { foe, friend, address, daemon } = scene;
     const { open } = await foe.ask<{ open: number }>("manyIdentities", { address, count: 40 });
     assert.ok(open >= 17, `${open} connections of the foe`);
     const visits = await friend.ask("strangerCycles", { address, count: 5, atOnce: 1 });
@@ -75,35 +71,3 @@ testInNetns(
     await daemon.assertUnharmed();
   },
 );
-
-Deno.test("Swarm keeps 4 connections of one peer", async () => {
-  await using daemon = await BesiegedDaemon.start();
-  const input = { address: daemon.swarm(), count: 8 };
-  assert.deepEqual(await daemon.attacker.ask("connectionsOfOnePeer", input), { open: 4 });
-  await daemon.assertUnharmed();
-});
-
-const STREAM_CAPS = { "/almena/geo/1.0": 64, "/ipfs/ping/1.0.0": 2, "/ipfs/id/push/1.0.0": 1 };
-
-for (const [name, cap] of Object.entries(STREAM_CAPS)) {
-  Deno.test(`Swarm keeps ${cap} streams of ${name} on a connection`, async () => {
-    await using daemon = await BesiegedDaemon.start();
-    const input = { address: daemon.swarm(), name, count: cap + 10 };
-    const { open } = await daemon.attacker.ask<{ open: number }>("streamsOfOnePeer", input);
-    assert.ok(open <= cap, `${open} streams are open`);
-    await daemon.assertUnharmed();
-  });
-}
-
-Deno.test("almenad recovers when its open files run out", async () => {
-  await using daemon = await BesiegedDaemon.start({
-    wrapper: ["sh", "-c", 'ulimit -n 160; exec "$@"', "sh"],
-  });
-  for (const target of [daemon.swarmTarget(), daemon.rest, daemon.grpcTarget]) {
-    await daemon.attacker.ask("hold", { target, text: "", count: 300 });
-  }
-  await daemon.attacker.ask("release", {});
-  await waitFor("an answer at every door", async () => {
-    return await daemon.assertUnharmed().then(() => true, () => false);
-  }, 30_000); // the watchdog calls every 10 s, and opens a deaf listener anew
-});

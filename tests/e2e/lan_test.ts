@@ -12,6 +12,8 @@ const MISSED_WITHIN_MS = 60_000;
 const HEALED_WITHIN_MS = 15_000;
 /** Each listener is looked after this often; three failures end the daemon. */
 const WATCHED_EVERY_MS = 10_000;
+/** Each look is a process of its own on the host, and must not be what the machine is busy with. */
+const LOOK_EVERY_MS = 200;
 
 interface Peer {
   readonly peer_id: string;
@@ -32,8 +34,11 @@ class Neighbours implements AsyncDisposable {
 
   static async on(hosts: readonly string[], init: LanInit = {}): Promise<Neighbours> {
     const neighbours = new Neighbours(await Lan.create([...hosts], init));
-    for (const host of hosts) await neighbours.start(host);
-    return neighbours;
+    const starts = await Promise.allSettled(hosts.map((host) => neighbours.start(host)));
+    const failure = starts.find(({ status }) => status === "rejected");
+    if (!failure) return neighbours;
+    await neighbours[Symbol.asyncDispose]();
+    throw (failure as PromiseRejectedResult).reason;
   }
 
   async start(host: string): Promise<void> {
@@ -68,12 +73,13 @@ class Neighbours implements AsyncDisposable {
   }
 
   async connected(hosts: readonly string[], timeoutMs: number): Promise<void> {
-    await waitFor(`connection between ${hosts}`, () => this.areConnected(hosts), timeoutMs);
+    const areConnected = () => this.areConnected(hosts);
+    await waitFor(`connection between ${hosts}`, areConnected, timeoutMs, LOOK_EVERY_MS);
   }
 
   async disconnected(host: string, other: string, timeoutMs: number): Promise<void> {
     const isGone = async () => (await this.see(host, other))?.is_connected === false;
-    await waitFor(`loss of ${other} on ${host}`, isGone, timeoutMs);
+    await waitFor(`loss of ${other} on ${host}`, isGone, timeoutMs, LOOK_EVERY_MS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -139,7 +145,7 @@ testInNetns("A daemon whose address changes is found at the new one", async () =
   await lan.addAddress("bob", "10.77.0.99/24");
   const isKnown = async () =>
     (await neighbours.see("alice", "bob"))?.addresses.some((one) => one.includes("/10.77.0.99/"));
-  await waitFor("the new address of bob", isKnown, HEALED_WITHIN_MS);
+  await waitFor("the new address of bob", isKnown, HEALED_WITHIN_MS, LOOK_EVERY_MS);
   await neighbours.connected(["alice", "bob"], MISSED_WITHIN_MS);
 });
 

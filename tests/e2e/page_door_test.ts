@@ -12,6 +12,7 @@ import { program, testNeeding } from "../support/needs.ts";
 import { chromiumNeed, PageBrowser } from "../support/page_browser.ts";
 import { ask, type PageAnswer, pageCode, signIn } from "../support/page_session.ts";
 import { tempFolder } from "../support/temp_folder.ts";
+import { waitFor } from "../support/wait.ts";
 
 const SESSION = "/api/v1/session";
 const CREATE = "/api/v1/libraries/create";
@@ -371,6 +372,7 @@ testNeeding(
         ...{ "blind post": "opaque", "EventSource": "refused", "WebSocket": "refused" },
         ...{ "script": "refused", "frame": "no word of what is in it", "form": "sent" },
       }, host);
+      await waitFor("the frame's answer", () => framed.length > 0); // told by the browser, later
       assert.deepEqual(framed.splice(0), [403], host);
     }
     // The attacker's name leads to the daemon now, as after DNS rebinding: same origin, foreign Host.

@@ -10,12 +10,13 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism, tmpdir } from "node:os";
+import { basename, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { canUnshareNetwork, IN_OWN_NETWORK, inOwnNetwork } from "./own_network.ts";
+import { besideEachOther, CAPACITY, inOrder, loadOf } from "./test_schedule.ts";
 import {
   addCounts,
   type Counts,
@@ -38,8 +39,7 @@ interface Run {
   readonly name: string;
   /** Arguments of each `deno test`. */
   readonly tests: readonly (readonly string[])[];
-  /** How many of them go on at once; each that is networked has a network of its own. @default {1} */
-  readonly atOnce?: number;
+  /** In a network of its own each, and beside each other as far as the machine bears it. */
   readonly isNetworked?: boolean;
 }
 
@@ -48,12 +48,6 @@ const E2E_FOLDER = "tests/e2e";
 /** Longest run of one `deno test`; the full sizes have no such limit. */
 const RUN_TIMEOUT_MS = 15 * 60_000;
 
-/** Their assertions are about what a daemon does within moments: nothing else goes on meanwhile. */
-const TIMED_FILES = /^(control|daemon|hostile|longevity|dev_task)_/;
-/** The longest come first, so that none of them goes on alone at the end. */
-const LONG_FILES = /^(windows_wine|library_command|lan|cli|mdns_change|page_views|p2pd_nat)_test/;
-/** Files of real processes at once; with more of them on two cores some come too late. */
-const FILES_AT_ONCE = 2;
 /** These never start almenad, so with `ALMENAD_EXECUTABLE` they would prove the same once more. */
 const FILES_WITHOUT_ALMENAD = [
   "deb_test.ts",
@@ -68,10 +62,14 @@ const FILES_WITHOUT_ALMENAD = [
   "package_test.ts",
   "page_views_test.ts",
   "pkg_test.ts",
+  "state_crash_test.ts",
   "windows_msi_test.ts",
   "windows_plan_test.ts",
   "windows_wine_test.ts",
 ];
+
+/** Unit tests wait about a third of their time, so one file more than there are cores goes on. */
+const JOBS = { DENO_JOBS: process.env["DENO_JOBS"] ?? `${availableParallelism() + 1}` };
 
 const UNIT: readonly Run[] = [
   { name: "unit and contract tests", tests: [["--parallel", "tests/unit", "tests/contract"]] },
@@ -87,24 +85,11 @@ function e2eRuns(mode: Mode): readonly Run[] {
     process.env["ALMENAD_EXECUTABLE"] !== undefined && FILES_WITHOUT_ALMENAD.includes(file);
   const files = readdirSync(join(ROOT, E2E_FOLDER)).filter((file) => file.endsWith("_test.ts"));
   const isAsked = (file: string) => mode !== "library" || file.startsWith("library_");
-  const rank = (file: string) => LONG_FILES.test(file) ? 0 : 1;
-  const chosen = files.filter((file) => !isLeftOut(file) && isAsked(file)).sort()
-    .sort((a, b) => rank(a) - rank(b));
-  const testsOf = (isTimed: boolean) =>
-    chosen.filter((file) => TIMED_FILES.test(file) === isTimed).map((file) => [
-      `${E2E_FOLDER}/${file}`,
-    ]);
+  const chosen = inOrder(files.filter((file) => !isLeftOut(file) && isAsked(file)));
   const leftOut = files.filter(isLeftOut).length;
   const note = leftOut > 0 ? ` (without ${leftOut} files that never start almenad)` : "";
-  return [
-    {
-      name: `tests of real processes${note}`,
-      tests: testsOf(false),
-      atOnce: FILES_AT_ONCE,
-      isNetworked: true,
-    },
-    { name: "tests of real processes against the clock", tests: testsOf(true), isNetworked: true },
-  ];
+  const tests = chosen.map((file) => [`${E2E_FOLDER}/${file}`]);
+  return [{ name: `tests of real processes${note}`, tests, isNetworked: true }];
 }
 
 function modeOf(word: string | undefined): Mode {
@@ -190,16 +175,14 @@ class Outcome {
    */
   async add(run: Run): Promise<void> {
     process.stdout.write(`\n== ${run.name}\n`);
-    const waiting = [...run.tests];
     const again: Result[] = [];
-    const worker = async () => {
-      for (let args = waiting.shift(); args; args = waiting.shift()) {
-        const result = await this.#execute(run, args);
-        if (result.files.length > 0 && !args.includes("--doc")) again.push(result);
-        else this.#keep(result);
-      }
-    };
-    await Promise.all(Array.from({ length: run.atOnce ?? 1 }, worker));
+    const load = ([path = ""]: readonly string[]) =>
+      run.isNetworked ? loadOf(basename(path)) : CAPACITY;
+    await besideEachOther(run.tests, load, async (args) => {
+      const result = await this.#execute(run, args);
+      if (result.files.length > 0 && !args.includes("--doc")) again.push(result);
+      else this.#keep(result);
+    });
     for (const first of again) this.#keep(await this.#retry(run, first));
   }
 
@@ -233,8 +216,12 @@ class Outcome {
     };
     try {
       const networkEnv = run.isNetworked && canUnshareNetwork() ? { [IN_OWN_NETWORK]: "1" } : {};
-      const code = await execute(commandOf(run, args, report), { ...this.#env, ...networkEnv }, {
-        isQuiet: (run.atOnce ?? 1) > 1,
+      const code = await execute(commandOf(run, args, report), {
+        ...JOBS,
+        ...this.#env,
+        ...networkEnv,
+      }, {
+        isQuiet: run.isNetworked ?? false,
         onLine,
       });
       const xml = await readFile(report, "utf8").catch(() => "");

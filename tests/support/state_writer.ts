@@ -97,6 +97,11 @@ export const SUBJECTS: Readonly<Record<string, (folder: string) => Subject>> = {
   },
 };
 
+/** Where the file of a subject lies. */
+export function folderOf(what: string, root: string): string {
+  return what === "policies" ? join(root, "policies") : root;
+}
+
 if (import.meta.main) {
   const lines = process.stdin[Symbol.asyncIterator]();
   const subjects = what === "all" ? Object.keys(SUBJECTS) : [what];

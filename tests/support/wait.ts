@@ -1,10 +1,11 @@
 import { DaemonError, pause } from "../../src/core/mod.ts";
 
-/** Asks again and again until there is an answer. @throws {DaemonError} `deadline_exceeded`. */
+/** Asks every so often until there is an answer. @throws {DaemonError} `deadline_exceeded`. */
 export async function waitFor<T>(
   what: string,
   ask: () => T | undefined | false | Promise<T | undefined | false>,
   timeoutMs = 10_000,
+  everyMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   while (true) {
@@ -13,6 +14,6 @@ export async function waitFor<T>(
     if (performance.now() > deadline) {
       throw new DaemonError("deadline_exceeded", `No ${what} within ${timeoutMs} ms`);
     }
-    await pause(20);
+    await pause(everyMs);
   }
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type DaemonInit, type DaemonProcess, startDaemon } from "../daemon.ts";
+import { started } from "../started.ts";
 import { Attacker } from "./attacker_process.ts";
 import type { Answers, Doors } from "./honest.ts";
 import type { Endpoint } from "./raw_connections.ts";
@@ -21,13 +22,11 @@ export class BesiegedDaemon implements AsyncDisposable {
 
   /** Starts the daemon and its attacker. */
   static async start(init: DaemonInit = {}): Promise<BesiegedDaemon> {
-    const daemon = await startDaemon({ hasDefaultPorts: true, ...init });
-    try {
-      return new BesiegedDaemon(daemon, await Attacker.start(init.netns));
-    } catch (failure) {
-      await daemon[Symbol.asyncDispose]();
-      throw failure;
-    }
+    const [daemon, attacker] = await started(
+      startDaemon({ hasDefaultPorts: true, ...init }),
+      Attacker.start(init.netns),
+    );
+    return new BesiegedDaemon(daemon, attacker);
   }
 
   /** Every gRPC listener. */
