@@ -26,6 +26,7 @@ import { endSilentLinks } from "./presence.ts";
 import { rememberProtocols } from "./protocol_memory.ts";
 import { quietLog } from "./quiet_log.ts";
 import { secureChannel } from "./secure_channel.ts";
+import { forgetStrangers } from "./strangers.ts";
 import { guardedTcp, reopenServer } from "./tcp_transport.ts";
 
 /** A connection without a byte in either direction for so long is closed, contract 1.4. */
@@ -132,7 +133,10 @@ export class Swarm implements Service {
         ADDRESS_REFRESH_MS,
         () => guard("read the machine's addresses", () => this.#refreshOwnAddresses()),
       ),
-      clock.every(FORGET_INTERVAL_MS, () => guard("forget peers", () => this.#forgetStrangers())),
+      clock.every(
+        FORGET_INTERVAL_MS,
+        () => guard("forget peers", () => forgetStrangers(this.#node, this.#extras.keptPeers)),
+      ),
     ];
   }
 
@@ -284,18 +288,6 @@ export class Swarm implements Service {
   async #closeSurplus(peerId: string): Promise<void> {
     const surplus = this.#connectionsOf(peerId).slice(MAX_CONNECTIONS_PER_PEER);
     await Promise.all(surplus.map((connection) => connection.close()));
-  }
-
-  // libp2p keeps an entry of every peer that ever connected, and peer ids cost a stranger nothing;
-  // what is worth knowing of peers is in the peer book, which is bounded.
-  async #forgetStrangers(): Promise<void> {
-    const node = this.#node;
-    if (!node) return;
-    const all = await node.peerStore.all();
-    for (const { id } of all.slice(this.#extras.keptPeers ?? 0)) {
-      const isGone = node.getConnections(id).length === 0;
-      if (isGone && !id.equals(node.peerId)) await node.peerStore.delete(id);
-    }
   }
 
   #refreshOwnAddresses(): void {

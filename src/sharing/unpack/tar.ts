@@ -13,6 +13,7 @@ interface TarEntry extends AsyncIterable<Uint8Array> {
     readonly mode?: number;
   };
   resume(): void;
+  on(event: "error", listener: (error: unknown) => void): void;
 }
 
 // Headers that say something of the entries after them.
@@ -49,6 +50,7 @@ export async function unpackTar(
 }
 
 async function take(entry: TarEntry, target: TargetTree, signal: AbortSignal): Promise<void> {
+  entry.on("error", () => undefined); // it may fail before it is read, and is asked again then
   const { name, type, size, mode = 0 } = entry.header;
   if (type === "directory") {
     await target.folder(name);

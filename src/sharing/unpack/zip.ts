@@ -89,6 +89,7 @@ async function take(
   const { promise, resolve, reject } = Promise.withResolvers<Readable>();
   zip.openReadStream(entry, (error, stream) => stream ? resolve(stream) : reject(error));
   const stream = await promise;
+  stream.on("error", () => undefined); // it may fail before it is read, and is asked again then
   try {
     await target.file(name, stream as AsyncIterable<Buffer>, {
       size: entry.uncompressedSize,

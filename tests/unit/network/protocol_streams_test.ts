@@ -3,7 +3,8 @@ import type { Libp2p } from "@libp2p/interface";
 import { Buffer } from "node:buffer";
 import { LoopTurns } from "../../../src/core/mod.ts";
 import { guardedTcp } from "../../../src/network/tcp_transport.ts";
-import { type ByteStream, ProtocolStreams } from "../../../src/network/protocol_streams.ts";
+import type { ByteStream } from "../../../src/network/byte_stream.ts";
+import { ProtocolStreams } from "../../../src/network/protocol_streams.ts";
 import { secureChannel } from "../../../src/network/secure_channel.ts";
 import { createNode, testWithLibp2p } from "../../support/libp2p_pair.ts";
 

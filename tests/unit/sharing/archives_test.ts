@@ -21,6 +21,7 @@ async function unpack(
   bytes: Uint8Array,
   limits = {},
   onWrite: (bytes: number) => void = () => undefined,
+  openMs = 0,
 ) {
   const folder = await tempFolder(QUICK_PARENT);
   try {
@@ -30,6 +31,7 @@ async function unpack(
     const files: Files = {
       ...systemFiles,
       open: async (path, mode, options) => {
+        if (openMs > 0) await new Promise((resolve) => setTimeout(resolve, openMs));
         const file = await systemFiles.open(path, mode, options);
         const write = (part: Uint8Array, at: number) => {
           onWrite(part.byteLength);
@@ -112,11 +114,29 @@ Deno.test("ArchiveUnpacker.unpack() fails on entries that hold more than they sa
     at + 4 <= zip.byteLength && view.getUint32(at, true) === 0x02014b50
   );
   view.setUint32(central + 24, 1_000, true);
-  let written = 0;
-  await assert.rejects(unpack("a.zip", zip, {}, (bytes) => written += bytes), {
-    name: "DaemonError",
-  });
-  assert.equal(written <= 2 * 2 ** 20, true, `${written} bytes were written`);
+  // On a slow disk the archive fails before anybody reads from it.
+  for (const openMs of [0, 200]) {
+    let written = 0;
+    await assert.rejects(unpack("a.zip", zip, {}, (bytes) => written += bytes, openMs), {
+      name: "DaemonError",
+    });
+    assert.equal(written <= 2 * 2 ** 20, true, `${written} bytes were written`);
+  }
+});
+
+Deno.test("ArchiveUnpacker.unpack() fails on archives that are cut off, on a slow disk too", async () => {
+  const tar = await tarOf([{ name: "a", content: "x".repeat(2 ** 20) }]);
+  const gz = gzipSync(tar.map((byte, at) => at < 512 ? byte : byte ^ (at * 2_654_435_761 >>> 24)));
+  const cut: Readonly<Record<string, Uint8Array>> = {
+    "a.tar": tar.subarray(0, 300_000),
+    "a.tar.gz": gz.subarray(0, gz.byteLength - 200_000),
+  };
+  for (const [name, bytes] of Object.entries(cut)) {
+    for (const openMs of [0, 200]) {
+      const unpacked = unpack(name, bytes, {}, () => undefined, openMs);
+      await assert.rejects(unpacked, { name: "DaemonError" }, name);
+    }
+  }
 });
 
 Deno.test("ArchiveUnpacker.unpack() keeps no more than a few megabytes of a tar header", async () => {
