@@ -6,15 +6,8 @@ import { type Ping, ping } from "@libp2p/ping";
 import { multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pInit } from "libp2p";
 import type { Server } from "node:net";
-import {
-  type Clock,
-  DaemonError,
-  guard,
-  logger,
-  LoopTurns,
-  type Service,
-  type Timer,
-} from "../core/mod.ts";
+import { DaemonError, guard, logger, LoopTurns } from "../core/mod.ts";
+import type { Clock, Service, Timer } from "../core/mod.ts";
 import { Admission, HANDSHAKE_TIMEOUT_MS, MAX_CONNECTIONS_PER_PEER } from "./admission.ts";
 import { endpointsOf, listenProblem, usableAddresses, withoutPeerId } from "./listen_addresses.ts";
 import { monitorInit, muxerInit, type SwarmExtras } from "./swarm_extras.ts";
