@@ -25,7 +25,7 @@ export interface OpenFolderComponents
   /** Told when something that a list shows changed. */
   onChanged(): void;
   /** Takes up what is wanted; resolves at its end. */
-  goOn(want: Want): Promise<void>;
+  goOn(want: Want, signal: AbortSignal): Promise<void>;
 }
 
 /** Its index, its items, its watch, and what is still to come into it. */
@@ -104,7 +104,7 @@ export class OpenFolder {
         const item = local.get(id);
         return item?.downloaded === true && compareVersions(item.version, version) >= 0;
       },
-      goOn: (want) => components.goOn(want),
+      goOn: (want, dropped) => components.goOn(want, dropped),
     });
     return new OpenFolder(store, local, monitor, resumption);
   }

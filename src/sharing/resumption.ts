@@ -18,8 +18,12 @@ export interface ResumptionComponents {
   readonly file: WantedFile;
   /** Whether it is fetched, and at most to be installed. */
   isHere(want: Want): boolean;
-  /** Fetches, or installs, what is wanted; resolves at the end. */
-  goOn(want: Want): Promise<void>;
+  /**
+   * Fetches, or installs, what is wanted; resolves at the end.
+   *
+   * @param signal Ends the search for who has it.
+   */
+  goOn(want: Want, signal: AbortSignal): Promise<void>;
 }
 
 /** A download that waits for its next attempt. */
@@ -37,6 +41,8 @@ interface Entry {
   problem: string;
   retryAtMs: number;
   timer: Timer | undefined;
+  /** It is not wanted any more. */
+  readonly dropped: AbortController;
 }
 
 const log = logger("sharing");
@@ -60,6 +66,7 @@ export class Resumption {
       }
       const entry: Entry = {
         ...{ want, failures: 0, isTrying: false, problem: "", retryAtMs: 0, timer: undefined },
+        dropped: new AbortController(),
       };
       this.#entries.set(want.id, entry);
       log.info("A download goes on that was cut short", { id: want.id, version: want.version });
@@ -82,6 +89,17 @@ export class Resumption {
   /** Downloads that wait. */
   waiting(): WaitingDownload[] {
     return [...this.#entries.values()].filter(({ isTrying }) => !isTrying);
+  }
+
+  /** Every download of which something may still be to be fetched: those that begin, run or wait. */
+  unfetched(): { readonly want: Want; readonly problem: string }[] {
+    return this.#components.file.list().filter(({ installs }) => installs === 0)
+      .map((want) => ({ want, problem: this.#entries.get(want.id)?.problem ?? "" }));
+  }
+
+  /** Whether a download that failed has another attempt before it, here or after a stop. */
+  goesOn(id: string, signal: AbortSignal): boolean {
+    return isStop(signal) || this.#entries.has(id);
   }
 
   /** What peers have changed. */
@@ -113,23 +131,29 @@ export class Resumption {
     try {
       await work(note);
     } catch (failure) {
-      const isStop = signal.aborted && codeOf(signal.reason) === "aborted";
-      if (!isStop && !this.#entries.has(id)) await file.remove(id);
+      if (!this.goesOn(id, signal)) await file.remove(id);
       throw failure;
     }
     await this.drop(id);
   }
 
-  /** Nobody wants it any more. @returns Whether it was waiting. */
-  async drop(id: string): Promise<boolean> {
-    const wasWaiting = this.isWaiting(id);
+  /**
+   * Nobody wants it any more.
+   *
+   * @param isIdle Nothing of the item runs: whoever tries it is still asking peers.
+   * @returns What was waiting, if it was.
+   */
+  async drop(id: string, isIdle = false): Promise<Want | undefined> {
+    const entry = this.#entries.get(id);
+    const waiting = entry && (isIdle || !entry.isTrying) ? entry.want : undefined;
     this.#forget(id);
-    if (wasWaiting) {
+    if (waiting) {
       const reason = new DaemonError("cancelled", `Cannot go on with "${id}": it was cancelled`);
+      entry?.dropped.abort(reason);
       this.#components.activities.ended(id, reason);
     }
     await this.#components.file.remove(id);
-    return wasWaiting;
+    return waiting;
   }
 
   #forget(id: string): void {
@@ -175,7 +199,7 @@ export class Resumption {
     entry.isTrying = true;
     entry.timer?.cancel();
     try {
-      await this.#components.goOn(entry.want);
+      await this.#components.goOn(entry.want, entry.dropped.signal);
       if (this.#entries.get(id) === entry) this.#forget(id);
     } catch (failure) {
       if (this.#isStopped || this.#entries.get(id) !== entry) return;
@@ -193,6 +217,10 @@ export class Resumption {
 
 function nobodyHas({ version }: Want): string {
   return `no peer that can be reached has version "${version}"`;
+}
+
+function isStop(signal: AbortSignal): boolean {
+  return signal.aborted && codeOf(signal.reason) === "aborted";
 }
 
 function codeOf(failure: unknown): string | undefined {
