@@ -51,7 +51,7 @@ export interface Components {
   readonly peers: PeerBook;
   readonly geolocation: { get(): Promise<Geolocation> };
   readonly systemInfo: () => Promise<SystemInfo>;
-  readonly events: Pick<EventBus, "subscribe">;
+  readonly events: Pick<EventBus, "listen" | "subscribe">;
   readonly links: Pick<Links, "connect" | "disconnect" | "ping">;
   /** What goes through the links. */
   readonly traffic: Pick<LinkMonitor, "links" | "link" | "listen" | "throughput">;
@@ -61,7 +61,8 @@ export interface Components {
   readonly fileCopy: Shelf["fileCopy"];
   readonly sharing: Pick<
     Sharing,
-    "actions" | "dir" | "items" | "peers" | "scan" | "setDir" | "settled" | "transfers" | "watch"
+    | ("actions" | "dir" | "downloads" | "items" | "peers" | "scan" | "setDir" | "settled")
+    | ("transfers" | "watch")
   >;
   readonly instances: () => Promise<Instance[]>;
   readonly subscriptions: Subscriptions;

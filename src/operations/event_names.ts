@@ -4,6 +4,7 @@
  */
 import * as z from "zod";
 import { type BusEvent, once } from "../core/mod.ts";
+import { DOWNLOAD_UPDATES } from "./download_jobs.ts";
 
 const Device = once(() => z.looseObject({ device_id: z.string() }));
 const Library = once(() => z.looseObject({ id: z.string(), name: z.string() }));
@@ -87,7 +88,7 @@ type Payload = Readonly<Record<string, unknown>>;
 interface Spelling {
   readonly name: EventName;
   /** @default {snakeCase} */
-  readonly body?: (payload: Payload) => Record<string, unknown>;
+  readonly body?: (payload: Payload) => SpelledEvent["body"];
   /** Only payloads it accepts are told. */
   readonly tells?: (payload: Payload) => boolean;
 }
@@ -119,6 +120,9 @@ const SPELLINGS: Readonly<Record<string, Spelling>> = {
   },
   "handshake.rejected": { name: "PairingRejected", body: device },
   "resource.changed": { name: "ResourceChanged" },
+  ...Object.fromEntries(
+    Object.entries(DOWNLOAD_UPDATES).map(([topic, body]) => [topic, { name: "JobUpdate", body }]),
+  ),
 };
 
 const spelled = new WeakMap<BusEvent, SpelledEvent>();

@@ -94,19 +94,22 @@ export class Actions {
     const offer = known ?? await offers.ask(id, options.signal);
     checkSelection(offer.manifest, options.files);
     this.#refuseTwin(id);
+    options.signal.throwIfAborted();
     const { version } = offer.manifest;
     const want = wanted(offer.manifest, options.install !== false, this.#components.clock.now());
     return await this.#begin(
       id,
       "downloading",
-      (signal, goOn) =>
-        this.#components.resumption().keep(want, signal, async (note) => {
+      (signal, goOn) => {
+        fetches.begins(id);
+        return this.#components.resumption().keep(want, signal, async (note) => {
           await fetches.run(id, offer, signal);
           if (!want.install) return;
           await note({ ...want, installs: 1 });
           goOn(this.#components.local().get(id)?.installed ? "updating" : "installing");
           await this.#install(id, version, signal);
-        }),
+        });
+      },
     );
   }
 
@@ -171,9 +174,10 @@ export class Actions {
    * @throws {DaemonError} `not_found` for an item that is neither here nor at a peer.
    */
   async cancel(id: string): Promise<boolean> {
-    const { gate, local, peers, resumption } = this.#components;
-    const wasWaiting = await resumption().drop(checkItemId(id));
-    if (await gate.cancel(id) || wasWaiting) return true;
+    const { gate, local, peers, resumption, fetches } = this.#components;
+    const waiting = await resumption().drop(checkItemId(id));
+    if (waiting?.installs === 0) fetches.dropped(waiting);
+    if (await gate.cancel(id) || waiting) return true;
     if (peers.latest(id) || gate.activities.get(id).activity) return false;
     await local().scan(id); // as soon after a start as this may be
     if (local().get(id)) return false;

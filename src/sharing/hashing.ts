@@ -1,6 +1,7 @@
 /** SHA-256 off the event loop: the runtime digests on threads of its own. */
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
+import { join } from "node:path";
 import type { Files } from "./files.ts";
 import { CHUNK_BYTES, chunkCount } from "./names.ts";
 
@@ -59,4 +60,18 @@ export async function hashFile(
   } finally {
     await file.close();
   }
+}
+
+/** Hashes some files of a folder side by side, as {@link hashFile} does each. */
+export function hashFiles(
+  files: Files,
+  root: string,
+  group: readonly { readonly path: string; readonly size: number }[],
+  signal: AbortSignal,
+): Promise<(Uint8Array | undefined)[]> {
+  return Promise.all(
+    group.map(({ path, size }) =>
+      hashFile(files, join(root, ...path.split("/")), size, { signal })
+    ),
+  );
 }

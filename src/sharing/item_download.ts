@@ -52,6 +52,8 @@ const NOT_BEGUN: TransferFacts = {
 
 /** A download that runs, and what of it can be served already. */
 export class ItemDownload {
+  /** Milliseconds since 1970. */
+  readonly sinceMs: number;
   readonly #components: ItemDownloadComponents;
   readonly #init: ItemDownloadInit;
   readonly #root: string;
@@ -61,6 +63,7 @@ export class ItemDownload {
   #have: { readonly have: Have; readonly at: number } | undefined;
 
   constructor(components: ItemDownloadComponents, init: ItemDownloadInit) {
+    this.sinceMs = components.clock.now();
     this.#components = components;
     this.#init = init;
     this.#root = components.local.rootOf(init.manifest.id);
@@ -100,6 +103,16 @@ export class ItemDownload {
       signal.throwIfAborted();
       throw diskError(`fetch "${manifest.id}"`, failure);
     }
+  }
+
+  /** The item. */
+  get id(): string {
+    return this.#init.manifest.id;
+  }
+
+  /** What of it is fetched. */
+  get version(): string {
+    return this.#init.manifest.version;
   }
 
   /** Content arrived. */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { logger, messageOf } from "../core/mod.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Files } from "./files.ts";
-import { fromHex, hashFile } from "./hashing.ts";
+import { fromHex, hashFiles } from "./hashing.ts";
 import { KeptManifests } from "./kept_manifests.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import type { Game } from "./messages.ts";
@@ -282,11 +282,7 @@ export class LocalItems {
       return row?.size !== size || row.mtimeMs !== mtimeMs;
     });
     for (const group of hashGroups(changed)) {
-      const hashes = await Promise.all(
-        group.map(({ path, size }) =>
-          hashFile(files, join(this.rootOf(id), ...path.split("/")), size, { signal })
-        ),
-      );
+      const hashes = await hashFiles(files, this.rootOf(id), group, signal);
       // What changes while it is read is found by the next scan.
       const isSame = store.item(id) === item && !this.#components.isBusy(id);
       if (!isSame || hashes.includes(undefined)) return false;

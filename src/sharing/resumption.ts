@@ -92,6 +92,18 @@ export class Resumption {
     return [...this.#entries.values()].filter(({ want }) => this.isWaiting(want.id));
   }
 
+  /** Every download of which something may still be to be fetched: those that begin, run or wait. */
+  unfetched(): { readonly want: Want; readonly problem: string }[] {
+    return this.#components.file.list().filter(({ installs }) => installs === 0)
+      .map((want) => ({ want, problem: this.#entries.get(want.id)?.problem ?? "" }));
+  }
+
+  /** Whether a download that failed has another attempt before it, here or after a stop. */
+  goesOn(id: string, signal: AbortSignal): boolean {
+    const isStop = signal.aborted && codeOf(signal.reason) === "aborted";
+    return isStop || this.#entries.has(id);
+  }
+
   /** What peers have changed. */
   peersChanged(): void {
     for (const entry of this.#entries.values()) {
@@ -123,22 +135,21 @@ export class Resumption {
       await work(note);
       await this.drop(id);
     } catch (failure) {
-      const isStop = signal.aborted && codeOf(signal.reason) === "aborted";
-      if (!isStop && !this.#entries.has(id)) await this.#unlist(id);
+      if (!this.goesOn(id, signal)) await this.#unlist(id);
       throw failure;
     } finally {
       this.#kept.delete(id);
     }
   }
 
-  /** Nobody wants it any more. @returns Whether it was waiting. */
-  async drop(id: string): Promise<boolean> {
-    const wasWaiting = this.isWaiting(id);
+  /** Nobody wants it any more. @returns What was waiting, if it was. */
+  async drop(id: string): Promise<Want | undefined> {
+    const waiting = this.isWaiting(id) ? this.#entries.get(id)?.want : undefined;
     const isTrying = this.#entries.get(id)?.isTrying === true; // the attempt tells its end
     this.#forget(id);
-    if (wasWaiting && !isTrying) this.#components.activities.ended(id, cancelled(id));
+    if (waiting && !isTrying) this.#components.activities.ended(id, cancelled(id));
     await this.#unlist(id);
-    return wasWaiting;
+    return waiting;
   }
 
   #forget(id: string): void {

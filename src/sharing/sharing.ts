@@ -9,6 +9,7 @@ import {
 import { Actions } from "./actions.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import { LIBRARY_EVENTS, type TellLibraryEvent } from "./events.ts";
+import { Downloads } from "./downloads.ts";
 import type { ItemState } from "./item_activities.ts";
 import { Fetches } from "./fetches.ts";
 import type { ScanResult } from "./local_items.ts";
@@ -36,6 +37,7 @@ const log = logger("sharing");
 export class Sharing implements Service {
   readonly name = "sharing";
   readonly actions: Actions;
+  readonly downloads: Downloads;
   readonly peers: PeerItems;
   readonly #components: SharingComponents;
   readonly #init: SharingInit;
@@ -77,7 +79,10 @@ export class Sharing implements Service {
       local: () => this.#open().local,
       store: () => this.#open().store,
     };
-    this.#fetches = new Fetches({ ...shared, clock, files }, init);
+    const goesOn = (id: string, signal: AbortSignal) =>
+      this.#folder?.resumption.goesOn(id, signal) ?? false;
+    this.#fetches = new Fetches({ ...shared, clock, files, goesOn }, init);
+    this.downloads = new Downloads({ fetches: this.#fetches, folder: () => this.#folder });
     this.actions = new Actions({
       ...{ ...components, ...shared, installs: this.#installs, fetches: this.#fetches },
       offers: new Offers({ ...shared, clock }),

@@ -85,8 +85,11 @@ function barOf(kind: string, filter: Subscription["filter"], known: Known): stri
   if (filter.library_id && isLibrary && !known.libraries.has(filter.library_id)) {
     return `there is no library "${filter.library_id}"`;
   }
-  if (filter.job_id && carries("job_id") && !known.jobs.has(filter.job_id)) {
-    return `there is no job "${filter.job_id}"`;
+  const { job_id: job } = filter;
+  // The job of a download is known before it begins: its id is made of the item's.
+  const isKnown = !job || known.jobs.has(job) || job.startsWith("download:");
+  if (!isKnown && carries("job_id")) {
+    return `there is no job "${job}"`;
   }
   if (filter.device_id && carries("device_id") && !known.devices.has(filter.device_id)) {
     return `peer "${filter.device_id}" was never seen`;

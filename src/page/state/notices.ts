@@ -9,8 +9,6 @@ export interface Notice {
 }
 
 const ITEM_ENDS: Readonly<Record<string, readonly [text: string, tone: Notice["tone"]]>> = {
-  "library.game-download-finished": ["is here", "good"],
-  "library.game-download-failed": ["could not be fetched", "bad"],
   "library.game-install-finished": ["is installed", "good"],
   "library.game-install-failed": ["could not be installed", "bad"],
   "library.game-uninstall-finished": ["is uninstalled", "good"],
@@ -18,15 +16,35 @@ const ITEM_ENDS: Readonly<Record<string, readonly [text: string, tone: Notice["t
   "library.no-peers-have-game": ["could not be fetched: no peer has it", "bad"],
 };
 
+const DOWNLOAD_ENDS: typeof ITEM_ENDS = {
+  Completed: ["is here", "good"],
+  Failed: ["could not be fetched", "bad"],
+  Cancelled: ["is fetched no longer", "plain"],
+};
+
 /** What an event is told as in passing; undefined for most. */
 export function noticeOf(
   name: string,
   body: Readonly<Record<string, unknown>>,
 ): Pick<Notice, "text" | "tone"> | undefined {
+  if (name === "JobUpdate") return downloadNotice(body);
   const [text, tone] = ITEM_ENDS[name === "Custom" ? String(body["event_type"]) : ""] ?? [];
   if (!text || !tone) return undefined;
   const { id, reason } = (body["data"] ?? {}) as { id?: unknown; reason?: unknown };
   return { text: `${plain(id, 60)} ${text}${reason ? `: ${plain(reason)}` : ""}`, tone };
+}
+
+function downloadNotice(body: Readonly<Record<string, unknown>>): ReturnType<typeof noticeOf> {
+  const id = downloadedItem(body);
+  const [text, tone] = DOWNLOAD_ENDS[String(body["status"])] ?? [];
+  if (id === undefined || !text || !tone) return undefined;
+  const reason = tone === "bad" ? `: ${plain(body["message"])}` : "";
+  return { text: `${plain(id, 60)} ${text}${reason}`, tone };
+}
+
+/** The item that the job of an event fetches; undefined if it is another job, or none. */
+export function downloadedItem(body: Readonly<Record<string, unknown>>): string | undefined {
+  return /^download:(.+)$/.exec(String(body["job_id"]))?.[1];
 }
 
 const MAX_NOTICES = 4;

@@ -1,6 +1,7 @@
 import type { OutputOf } from "../../client/mod.ts";
 import type { Calls } from "../wire/calls.ts";
 import type { Status } from "../wire/shapes.ts";
+import { downloadedItem } from "./notices.ts";
 import { Resource, type ResourceInit } from "./resource.ts";
 
 type Answer<Name> = OutputOf<"query", Name>;
@@ -68,7 +69,8 @@ export function topicsOf(
   if (topic === "Lagged") return ["status", "peers", "items", "pending", "trusted"];
   if (topic.startsWith("Device")) return ["peers", "links", "status", "reach"];
   if (/^(Pairing|trust\.|handshake\.)/.test(topic)) return ["pending", "trusted", "peers"];
-  if (topic.startsWith("library.")) return ["items", "transfers"];
+  const isDownload = topic === "JobUpdate" && downloadedItem(body) !== undefined;
+  if (isDownload || topic.startsWith("library.")) return ["items", "transfers"];
   if (topic.startsWith("policy.")) return ["policies"];
   if (topic.startsWith("webhook.")) return ["webhook"];
   if (topic === "ConfigChanged") return ["status", "policies", "plugins"];

@@ -89,6 +89,7 @@ Deno.test("futile() finds filters that can match nothing, and no others", () => 
   assert.ok(isFutile(["LogMessage"], { target: "nonsense" }));
   assert.ok(isFutile(["DeviceConnected"], { device_id: "nope" }));
   assert.ok(!isFutile(["JobUpdate"], { job_id: "j1" }));
+  assert.ok(!isFutile(["JobUpdate"], { job_id: "download:game" })); // it may begin any time
   assert.ok(!isFutile(["JobUpdate", "CoreStarted"], { job_id: "nope" })); // not filtered by it
   assert.ok(!isFutile([], { job_id: "nope" }));
   assert.ok(!isFutile(["LogMessage"], { library_id: "nope" })); // lines of no library pass

@@ -87,6 +87,37 @@ Deno.test("spellEvent() has the words of the contract, and Custom for any other 
   assert.equal(new Set(EVENT_NAMES).size, EVENT_NAMES.length);
 });
 
+Deno.test("spellEvent() tells of a download as a job of the item, whatever its state", () => {
+  const told = (topic: string, payload: Record<string, unknown>) =>
+    spelled(`library.game-download-${topic}`, { id: "game", version: "2", ...payload });
+  const job = { job_id: "download:game", library_id: "default" };
+  const message = `Fetching "game", version 2`;
+  const begin = told("begin", {});
+  assert.deepEqual(begin.item, { JobUpdate: { ...job, status: "Running", progress: 0, message } });
+  const progress = told("progress", { done_bytes: 3, total_bytes: 4, peers: 2 });
+  assert.deepEqual(progress.item, {
+    JobUpdate: { ...job, status: "Running", progress: 0.75, message },
+  });
+  assert.equal(told("progress", { done_bytes: 0, total_bytes: 0 }).body["progress"], 0);
+  assert.deepEqual(told("finished", {}).item, {
+    JobUpdate: { ...job, status: "Completed", progress: 1, message: `Fetched "game", version 2` },
+  });
+  const failed = (fields: Record<string, unknown>) =>
+    told("failed", { reason: "no room", ...fields }).body;
+  assert.deepEqual(failed({ code: "resource_exhausted" }), {
+    ...{ ...job, status: "Failed", message: "no room" },
+  });
+  assert.equal(failed({ code: "cancelled" })["status"], "Cancelled");
+  const queued = failed({ code: "aborted", goes_on: true });
+  assert.equal(queued["status"], "Queued");
+  assert.match(String(queued["message"]), /"game" waits .*: no room/);
+  const passes = (filter: EventFilter, types = ["JobUpdate"]) =>
+    eventFilter(types, filter)(progress);
+  assert.equal(passes({ job_id: "download:game", library_id: "default" }), true);
+  assert.equal(passes({ job_id: "download:other" }), false);
+  assert.equal(passes({}, ["Custom"]), false);
+});
+
 Deno.test("eventFilter() refuses a kind it does not know, and names those it does", () => {
   assert.throws(
     () => eventFilter(["JobUpdates"], {}),

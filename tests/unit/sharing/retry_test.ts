@@ -56,7 +56,7 @@ Deno.test("A download that is cancelled while its next attempt begins does not g
   const { resumption, activities, tries } = here;
   assert.equal(resumption.isWaiting("game"), true, "it is listed while peers are asked");
   assert.equal(resumption.waiting().length, 1);
-  assert.equal(await resumption.drop("game"), true);
+  assert.equal((await resumption.drop("game"))?.id, "game");
   assert.equal(tries[0]?.signal.aborted, true);
   await waitFor("its end", () => activities.get("game").status === "Failed");
   assert.equal(here.wanted.get("game"), undefined);
@@ -95,5 +95,5 @@ Deno.test("A full disk makes no failure of a download that came to its end", asy
   const failure = new DaemonError("unavailable", "no peers");
   const failed = here.resumption.keep(WANT, signal, () => Promise.reject(failure));
   await assert.rejects(failed, failure);
-  assert.equal(await here.resumption.drop("game"), false);
+  assert.equal(await here.resumption.drop("game"), undefined);
 });
