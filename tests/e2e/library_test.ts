@@ -56,7 +56,7 @@ testNeeding(
     const init = { netns: netns("carol"), dataDir: home.path };
     // Slow enough that there is a middle to kill it in: it goes on by itself at each start.
     await writeTree(home.path, {
-      "config/config.toml": `[library]\ndownload_limit = ${SIZE / 12}\n`,
+      "config/config.toml": `[library]\ndownload_limit = ${SIZE / 16}\n`,
     });
     for (const stop of [0.2, 0.6]) {
       const carol = await LibraryDaemon.start(init);
