@@ -60,7 +60,7 @@ const COMMANDS: Readonly<Partial<Record<ClientCommandName, Declaration>>> = {
     description: "any operation, with JSON (- reads it from standard input) or words; or list them",
     options: [library()],
   },
-  jobs: { usage: "jobs", description: "copies that wait, run or ended lately" },
+  jobs: { usage: "jobs", description: "what waits, runs and ended lately" },
   events: {
     usage: "events",
     description: "what happens, as it happens, until Ctrl-C",

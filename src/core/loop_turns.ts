@@ -35,7 +35,7 @@ export class LoopTurns {
     return isFast;
   }
 
-  /** Resolves once the runtime has looked at every socket; one wait serves all callers. */
+  /** Resolves once the runtime has looked at every socket, and never rejects; one wait serves all callers. */
   turn(): Promise<void> {
     this.#turn ??= this.#look().finally(() => {
       this.#turn = undefined;
@@ -72,15 +72,23 @@ export class LoopTurns {
   }
 }
 
-// Connected to itself, so that nobody else can send to it.
-function open(heard: () => void): Promise<Socket | undefined> {
-  const { promise, resolve } = Promise.withResolvers<Socket | undefined>();
-  const socket = createSocket("udp4");
-  socket.on("error", () => resolve(undefined));
-  socket.on("message", heard);
-  socket.bind(0, "127.0.0.1", () => {
+// Connected to itself, so that nobody else can send to it. Without one, as where descriptors ran out,
+// the timer alone tells.
+async function open(heard: () => void): Promise<Socket | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  let socket: Socket | undefined;
+  try {
+    socket = createSocket("udp4");
+    socket.on("error", reject);
+    socket.on("message", heard);
+    socket.bind(0, "127.0.0.1", resolve);
+    await promise;
     socket.unref();
-    socket.connect(socket.address().port, "127.0.0.1", () => resolve(socket));
-  });
-  return promise;
+    const { port } = socket.address();
+    await new Promise<void>((connected) => socket?.connect(port, "127.0.0.1", connected));
+    return socket;
+  } catch {
+    socket?.close();
+    return undefined;
+  }
 }

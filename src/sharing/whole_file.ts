@@ -13,8 +13,8 @@ export interface WholeFileComponents {
 }
 
 /**
- * The last resort: the whole file from anybody, written from its beginning. Of a file that nothing
- * is known of; chunks that were verified before stay as they are.
+ * The last resort: the whole file from anybody, chunk by chunk from its beginning. Chunks that were
+ * verified before stay as they are; a file without any is emptied first.
  *
  * @param init.chunk Any chunk of the file.
  * @param init.peers Asked in this order.

@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { LoopTurns } from "../../../src/core/mod.ts";
+import { program, testNeeding } from "../../support/needs.ts";
 
 const MIB = 1_048_576;
+const MODULE = import.meta.resolve("../../../src/core/loop_turns.ts");
 
 /** Two ends of a TCP connection on this machine. */
 async function socketPair(): Promise<AsyncDisposable & { near: Socket; far: Socket }> {
@@ -59,3 +61,28 @@ Deno.test("LoopTurns.close() ends a turn that is under way, and there are no mor
   await turns.turn();
   await turns.close();
 });
+
+testNeeding(
+  [program("sh")],
+  "LoopTurns.turn() resolves where there is no descriptor for a socket",
+  async () => {
+    const script = `
+    const { LoopTurns } = await import(${JSON.stringify(MODULE)});
+    await new LoopTurns().turn(); // everything is loaded
+    const files = [];
+    try { for (;;) files.push(Deno.openSync("/dev/null")); } catch { /* there are no more */ }
+    const turns = new LoopTurns();
+    await turns.turn();
+    await turns.turn();
+    await turns.close();
+    console.log("went on");
+    Deno.exit(0);
+  `;
+    const command = `ulimit -n 64 && exec "$0" eval '${script.replaceAll("'", "'\\''")}'`;
+    const { stdout, stderr } = await new Deno.Command("sh", {
+      args: ["-c", command, Deno.execPath()],
+    }).output();
+    const [said, complained] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+    assert.equal(said?.trim(), "went on", complained);
+  },
+);
