@@ -82,7 +82,7 @@ testNeeding(
     const { stdout, stderr } = await new Deno.Command("sh", {
       args: ["-c", command, Deno.execPath()],
     }).output();
-    const [said, complained] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
-    assert.equal(said?.trim(), "went on", complained);
+    const text = new TextDecoder();
+    assert.equal(text.decode(stdout).trim(), "went on", text.decode(stderr));
   },
 );
