@@ -162,13 +162,14 @@ export class Libp2pByteStream implements ByteStream {
   // What does not fit stays to be read.
   #pour(bytes: Uint8Array, sink: Sink): void {
     const part = bytes.subarray(0, sink.buffer.byteLength - sink.filled);
+    const count = part.byteLength; // spent bytes have no length any more
     sink.buffer.set(part, sink.filled);
-    sink.filled += part.byteLength;
-    if (part.byteLength < bytes.byteLength) {
-      this.#unread.unshift(bytes.subarray(part.byteLength));
-      this.#unreadBytes += bytes.byteLength - part.byteLength;
+    sink.filled += count;
+    if (count < bytes.byteLength) {
+      this.#unread.unshift(bytes.subarray(count));
+      this.#unreadBytes += bytes.byteLength - count;
     } else spend(bytes);
-    sink.onPart?.(part.byteLength);
+    sink.onPart?.(count);
   }
 
   #arrived(bytes: Uint8Array): void {

@@ -91,6 +91,9 @@ testWithLibp2p(
   async () => void await sendOverAFullLink([new EveryTurn(), new EveryTurn()]),
 );
 
+/** Some pieces of it have their buffers to themselves, which are freed once they are read. */
+const LONG_BYTES = 2 ** 20;
+
 /** What each kind of answer does with a stream, by its first byte. */
 const ANSWERS: readonly ((stream: ByteStream) => Promise<void>)[] = [
   async (stream) => {
@@ -100,6 +103,10 @@ const ANSWERS: readonly ((stream: ByteStream) => Promise<void>)[] = [
   },
   (stream) => Promise.resolve(stream.abort(new Error("no"))),
   () => new Promise(() => undefined),
+  async (stream) => {
+    await stream.write(Buffer.alloc(LONG_BYTES, 3));
+    await stream.closeWrite();
+  },
 ];
 
 testWithLibp2p(
@@ -132,6 +139,11 @@ testWithLibp2p(
       assert.equal(await stream.fill(rest, signal), 50_000, "what did not fit was kept");
       assert.deepEqual([rest[0], rest[49_999], rest[50_000]], [2, 2, 0]);
       assert.equal(await stream.read(), undefined);
+
+      const long = await ask(3);
+      told = 0;
+      await long.fill(new Uint8Array(LONG_BYTES), signal, (bytes) => told += bytes);
+      assert.equal(told, LONG_BYTES, "each part is told of");
 
       await assert.rejects((await ask(1)).fill(rest, signal), { code: "aborted" });
       const silent = await ask(2);
