@@ -14,6 +14,7 @@ export {
   dataDirs,
   type DataDirsInput,
 } from "./data_dirs.ts";
+export { DOWNLOAD_JOB_PREFIX, itemOfJob } from "./download_job.ts";
 export { writeDurably } from "./durable_file.ts";
 export { ERROR_CLASS_CODES, type ErrorClass, errorClassOf } from "./error_classes.ts";
 export { DaemonError, ERROR_CODES, type ErrorCode, messageOf, systemCode } from "./errors.ts";

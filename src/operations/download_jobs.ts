@@ -2,22 +2,15 @@
  * Downloads of the shared library as jobs, contract 2.5: one id an item, so that a download that goes
  * on after a restart is the same job as before.
  */
-import type { JobEvent } from "../core/mod.ts";
+import { DOWNLOAD_JOB_PREFIX, type JobEvent } from "../core/mod.ts";
 import type { JobSnapshot } from "../library/mod.ts";
 import type { Download } from "../sharing/mod.ts";
 import { DEFAULT_LIBRARY_ID } from "./schemas.ts";
 
-/** What the job of a download begins with; the item's id follows. */
-const PREFIX = "download:";
 /** The operation that makes such jobs. */
 const KIND = "library.download";
 
 type Payload = Readonly<Record<string, unknown>>;
-
-/** The item a job fetches; undefined if it is another job. */
-export function itemOfJob(jobId: string): string | undefined {
-  return jobId.startsWith(PREFIX) ? jobId.slice(PREFIX.length) : undefined;
-}
 
 /** The news of downloads, contract 5.6, as news of a job. */
 export const DOWNLOAD_UPDATES = {
@@ -42,7 +35,7 @@ export const DOWNLOAD_UPDATES = {
 export function downloadJob(download: Download): JobSnapshot {
   const { id, status, progress, sinceMs, endedAtMs } = download;
   return {
-    jobId: PREFIX + id,
+    jobId: DOWNLOAD_JOB_PREFIX + id,
     kind: KIND,
     libraryId: DEFAULT_LIBRARY_ID,
     requestId: undefined,
@@ -58,7 +51,7 @@ function running(payload: Payload, progress: number): JobEvent {
 }
 
 function update({ id }: Payload, status: JobEvent["status"]) {
-  return { job_id: `${PREFIX}${id}`, library_id: DEFAULT_LIBRARY_ID, status };
+  return { job_id: `${DOWNLOAD_JOB_PREFIX}${id}`, library_id: DEFAULT_LIBRARY_ID, status };
 }
 
 function itemOf({ id, version }: Payload): Pick<Download, "id" | "version"> {

@@ -3,6 +3,7 @@ import {
   action,
   BoundedQueue,
   DaemonError,
+  itemOfJob,
   once,
   query,
   stream,
@@ -10,7 +11,7 @@ import {
 } from "../core/mod.ts";
 import type { JobSnapshot } from "../library/mod.ts";
 import type { Components } from "./components.ts";
-import { downloadJob, itemOfJob } from "./download_jobs.ts";
+import { downloadJob } from "./download_jobs.ts";
 import { type SpelledEvent, spellEvent } from "./event_names.ts";
 import { Id } from "./schemas.ts";
 

@@ -1,6 +1,7 @@
 /** Whether somebody waits for events that cannot come. */
 import { isAbsolute } from "node:path";
 import type { OutputOf } from "../../client/mod.ts";
+import { itemOfJob } from "../../core/mod.ts";
 import type { CommandContext } from "../command_context.ts";
 import { type Finding, ok, warning } from "./finding.ts";
 
@@ -87,7 +88,7 @@ function barOf(kind: string, filter: Subscription["filter"], known: Known): stri
   }
   const { job_id: job } = filter;
   // The job of a download is known before it begins: its id is made of the item's.
-  const isKnown = !job || known.jobs.has(job) || job.startsWith("download:");
+  const isKnown = !job || known.jobs.has(job) || itemOfJob(job) !== undefined;
   if (!isKnown && carries("job_id")) {
     return `there is no job "${job}"`;
   }
