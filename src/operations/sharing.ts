@@ -1,6 +1,7 @@
 /** The shared library, contract 5.6: what is found on the LAN, fetched, installed. */
 import * as z from "zod";
 import { action, once, query } from "../core/mod.ts";
+import type { ListedItem } from "../sharing/mod.ts";
 import type { Components } from "./components.ts";
 
 const ItemId = once(() => z.string().min(1).max(128).describe("Id of an item"));
@@ -17,6 +18,12 @@ const Item = once(() =>
     can_update: z.boolean(),
     activity: z.string().optional().describe("What it is busy with"),
     problem: z.string().optional().describe("Why nothing can be done with it"),
+    not_shared: z.object({
+      count: z.number().describe("At most 1000 are counted"),
+      files: z.array(z.object({ path: z.string(), reason: z.string() })),
+    }).optional().describe(
+      "Files in its folder that peers do not get: the first 3, or 20 when its id is asked for",
+    ),
   })
 );
 const Files = once(() =>
@@ -34,6 +41,9 @@ type Uses = Pick<Components, "sharing">;
 const WHOLE_ITEM_MS = 24 * 3_600_000;
 /** Manifests of several peers, each of up to a minute. */
 const MANIFESTS_MS = 150_000;
+
+/** Files that are told of an item in a list of many. */
+const LISTED_FILES = 3;
 
 /** Peers' items and our own: ListGames. */
 export const listItems = query({
@@ -55,10 +65,13 @@ export const listItems = query({
     return {
       dir: sharing.dir,
       peers: sharing.peers.count,
-      items: items.map(({ localVersion, canUpdate, ...item }) => ({
+      items: items.map(({ localVersion, canUpdate, notShared, ...item }) => ({
         ...item,
         can_update: canUpdate,
         ...(localVersion === undefined ? {} : { local_version: localVersion }),
+        ...(notShared
+          ? { not_shared: notSharedOutput(notShared, id === undefined ? LISTED_FILES : undefined) }
+          : {}),
       })),
     };
   },
@@ -273,4 +286,8 @@ function filesOutput(
     size: files.reduce((sum, { size }) => sum + size, 0),
     files: files.map(({ path, size, sha256 }) => ({ path, size, sha256 })),
   };
+}
+
+function notSharedOutput({ count, files }: NonNullable<ListedItem["notShared"]>, most?: number) {
+  return { count, files: files.slice(0, most).map(({ path, reason }) => ({ path, reason })) };
 }

@@ -1,11 +1,12 @@
 import { dirname, join } from "node:path";
 import { DaemonError } from "../core/mod.ts";
-import { type Files, makeFolders, type OpenFile } from "./files.ts";
+import type { Files, OpenFile } from "./files.ts";
 import { fromHex } from "./hashing.ts";
 import { keptChunks } from "./kept_chunks.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
 import { CHUNK_BYTES, chunkCount, SENTINEL } from "./names.ts";
 import type { Chunk } from "./planned.ts";
+import { prepareFiles } from "./prepare_files.ts";
 import type { IndexStore, StoredChunk } from "./store.ts";
 
 /** Files kept open while chunks arrive. */
@@ -98,28 +99,16 @@ export class ChunkWriter {
     );
   }
 
-  /** Makes folders, and files at their full size; bytes that are there stay. */
+  /** Makes folders, and files at their full size, see {@link prepareFiles}. */
   async prepare(signal: AbortSignal): Promise<void> {
-    const { files } = this.#components;
-    const folders = new Set<string>();
-    for (const { path, size } of this.#manifest.files) {
-      signal.throwIfAborted();
-      if (path === SENTINEL) continue;
-      const folder = dirname(path);
-      if (folder !== "." && !folders.has(folder)) await makeFolders(files, this.#root, folder);
-      folders.add(folder);
-      const absolute = this.#path(path);
-      const facts = await files.facts(absolute);
-      if (facts && facts.kind !== "file") {
-        throw new DaemonError(
-          "failed_precondition",
-          `Cannot fetch ${absolute}: something that is no file is there; move it away first`,
-        );
-      }
-      if (facts?.size === size) continue;
-      const file = await files.open(absolute, "update");
-      await file.truncate(size).finally(() => file.close());
-    }
+    await prepareFiles(this.#components.files, {
+      ...{ root: this.#root, manifest: this.#manifest, signal },
+      isWhole: (file) => {
+        const chunks = chunkCount(this.#entry(file).size);
+        return Array.from({ length: chunks }, (_, chunk) => this.has(file, chunk)).every(Boolean);
+      },
+      onFresh: (file) => this.#forget(file),
+    });
   }
 
   /** Writes a verified chunk at its place. */
@@ -145,12 +134,8 @@ export class ChunkWriter {
   /** Empties a file that is fetched as a whole; the only time one gets shorter. */
   async restart(fileIndex: number): Promise<void> {
     const { path } = this.#entry(fileIndex);
-    this.bitmaps[fileIndex]?.fill(0);
-    if (path === SENTINEL) return;
-    this.#flushNotes();
-    this.#unsynced.delete(path);
-    this.#components.store.removeParts(this.#manifest.id, path);
-    await this.#using(path, (file) => file.truncate(0));
+    this.#forget(fileIndex);
+    if (path !== SENTINEL) await this.#using(path, (file) => file.truncate(0));
   }
 
   /** Syncs what was written and notes it as lasting. */
@@ -244,6 +229,15 @@ export class ChunkWriter {
   #mark(file: number, chunk: number): void {
     const bitmap = this.bitmaps[file];
     if (bitmap) bitmap[chunk >> 3] = (bitmap[chunk >> 3] ?? 0) | 1 << (chunk & 7);
+  }
+
+  #forget(fileIndex: number): void {
+    const { path } = this.#entry(fileIndex);
+    this.bitmaps[fileIndex]?.fill(0);
+    if (path === SENTINEL) return;
+    this.#flushNotes();
+    this.#unsynced.delete(path);
+    this.#components.store.removeParts(this.#manifest.id, path);
   }
 
   #note(part: StoredChunk): void {

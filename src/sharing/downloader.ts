@@ -8,7 +8,7 @@ import { type Manifest, sizeOf } from "./manifest.ts";
 import { PeerRefusal } from "./messages.ts";
 import { CHUNK_BYTES } from "./names.ts";
 import { HolderSearch } from "./holder_search.ts";
-import { isGone } from "./holdings.ts";
+import { isGone, nobodyLeft } from "./holdings.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { Chunk, DownloadPlanInit } from "./planned.ts";
 import { type DownloadProgress, ProgressMeter } from "./progress.ts";
@@ -52,7 +52,7 @@ export class Downloader {
   readonly #fileIndex: ReadonlyMap<string, number>;
   readonly #flying = new Map<Chunk, Map<string, AbortController>>();
   readonly #keeping = new Set<Chunk>();
-  readonly #tasks = new Set<Promise<void>>();
+  readonly #tasks = new Map<Promise<void>, Chunk>();
   readonly #holders: HolderSearch;
   readonly #record: DownloadRecord;
   readonly #totalBytes: number;
@@ -120,7 +120,7 @@ export class Downloader {
       await this.#fetchAll(all);
     } finally {
       abort.abort();
-      await Promise.all([...this.#tasks, ticking]);
+      await Promise.all([...this.#tasks.keys(), ticking]);
       await this.#intake.end();
     }
     this.#tell();
@@ -137,7 +137,7 @@ export class Downloader {
       this.#wake = resolve;
       this.#pump(signal);
       if (this.#now() - this.#lastProgress > roundWaitMs) {
-        if (++this.#rounds >= MAX_RETRIES) throw this.#noPeers();
+        if (++this.#rounds >= MAX_RETRIES) throw nobodyLeft(this.#init.manifest);
         this.#lastProgress = this.#now();
         this.plan.wakeAll();
       } else if (this.#tasks.size === 0 && this.plan.nextWake(this.#now()) !== undefined) {
@@ -166,7 +166,7 @@ export class Downloader {
           this.#tasks.delete(task);
           this.#wake();
         });
-        this.#tasks.add(task);
+        this.#tasks.set(task, chunk);
       }
     }
   }
@@ -252,19 +252,29 @@ export class Downloader {
   }
 
   async #fetchWhole(chunk: Chunk, signal: AbortSignal): Promise<void> {
-    await Promise.all(this.#tasks);
+    await this.#letGo(chunk.file);
     const { client, writer } = this.#components;
     const peerId = await fetchWholeFile(
       { client, writer, onBadChunk: (peerId) => this.#components.onBadChunk?.(peerId) },
       { manifest: this.#init.manifest, chunk, peers: this.plan.peers },
       signal,
     );
-    for (const one of this.plan.chunks.filter(({ file }) => file === chunk.file)) {
+    for (const one of this.plan.chunks) {
+      if (one.file !== chunk.file || !this.plan.isOpen(one.index)) continue;
       this.plan.done(one, peerId, this.#now());
       this.#record.landed(one, peerId);
+      this.#doneBytes += one.length;
     }
     this.plan.forgive();
-    this.#doneBytes = this.#totalBytes - writer.missingBytes;
+  }
+
+  // Who sends a chunk of it byte by byte must not hold the file.
+  async #letGo(file: number): Promise<void> {
+    for (const [chunk, peers] of this.#flying) {
+      if (chunk.file === file) { for (const abort of peers.values()) abort.abort(); }
+    }
+    const ofFile = [...this.#tasks].filter(([, chunk]) => chunk.file === file);
+    await Promise.all(ofFile.map(([task]) => task));
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
@@ -284,13 +294,5 @@ export class Downloader {
 
   #now(): number {
     return this.#components.clock.monotonic();
-  }
-
-  #noPeers(): DaemonError {
-    return new DaemonError(
-      "unavailable",
-      `Cannot fetch "${this.#init.manifest.id}": no peer that has version ` +
-        `"${this.#init.manifest.version}" can be reached; what came so far is kept`,
-    );
   }
 }

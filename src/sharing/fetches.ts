@@ -78,11 +78,6 @@ export class Fetches {
     this.#components.tell("game-download-failed", facts);
   }
 
-  /** Content arrived. */
-  received(peerId: string, count: number): void {
-    for (const download of this.#running.values()) download.received(peerId, count);
-  }
-
   /** Fetches an item to its end, and tells how it goes. */
   async run(id: string, offer: MergedManifest, signal: AbortSignal): Promise<void> {
     const { gate, local, store, peers, tell, files, clock, client } = this.#components;

@@ -11,6 +11,8 @@ export interface FileFacts {
   readonly kind: "file" | "folder" | "other";
   readonly size: number;
   readonly mtimeMs: number;
+  /** Names of the file: more than one for a file with hard links. */
+  readonly links: number;
 }
 
 /** One name in a folder. */
@@ -142,8 +144,11 @@ function kindOf(entry: Kinds): FileFacts["kind"] {
   return entry.isFile() ? "file" : entry.isDirectory() ? "folder" : "other";
 }
 
-function factsOf(stat: Kinds & { size: number; mtimeMs: number }): FileFacts {
-  return { kind: kindOf(stat), size: stat.size, mtimeMs: Math.floor(stat.mtimeMs) };
+function factsOf(
+  stat: Kinds & { size: number; mtimeMs: number; nlink: number | null },
+): FileFacts {
+  const { size, mtimeMs, nlink } = stat;
+  return { kind: kindOf(stat), size, mtimeMs: Math.floor(mtimeMs), links: nlink ?? 1 };
 }
 
 /** Whether a failure says that nothing is at a path. */

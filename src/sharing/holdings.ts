@@ -26,3 +26,12 @@ export function isGone(error: unknown): boolean {
   if (error instanceof PeerRefusal) return error.errorClass === "Busy";
   return error instanceof DaemonError && ["unavailable", "aborted"].includes(error.code);
 }
+
+/** What a download ends with that nobody brings anything for. */
+export function nobodyLeft({ id, version }: Pick<Manifest, "id" | "version">): DaemonError {
+  return new DaemonError(
+    "unavailable",
+    `Cannot fetch "${id}": no peer that has version "${version}" can be reached; ` +
+      "what came so far is kept",
+  );
+}

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { type Files, isPlainBelow } from "./files.ts";
 import { digest, fromHex, sameHash } from "./hashing.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
-import { CHUNK_BYTES, SENTINEL } from "./names.ts";
+import { CHUNK_BYTES, chunkCount, SENTINEL } from "./names.ts";
+import { hasOtherNames } from "./prepare_files.ts";
 import { turn } from "./slices.ts";
 import type { IndexStore, StoredChunk } from "./store.ts";
 
@@ -49,15 +50,16 @@ export async function* keptChunks(
   }
 }
 
-// Only whole chunks: the last one of a file may have been shorter.
+// Only whole chunks of a file that was of another size: the last one may have been shorter.
 function ofVersionBefore(
   store: IndexStore,
   id: string,
-  { path }: FileEntry,
+  { path, size }: FileEntry,
 ): Known | undefined {
   const before = store.file(id, path);
   if (!before) return undefined;
-  const count = Math.floor(before.size / CHUNK_BYTES);
+  const isAsLong = before.size === size;
+  const count = isAsLong ? chunkCount(size) : Math.floor(before.size / CHUNK_BYTES);
   const parts = Array.from({ length: count }, (_, chunk) => ({
     ...{ path, chunk, isSynced: true },
     hash: before.chunks.slice(chunk * 32, chunk * 32 + 32),
@@ -75,12 +77,16 @@ async function* stillThere(
   const facts = await files.facts(absolute);
   if (facts?.kind !== "file") return;
   if (facts.size !== entry.size && facts.size !== known.size) return;
+  const isShared = hasOtherNames(facts);
+  if (isShared && facts.size !== entry.size) return;
   const isUntouched = facts.mtimeMs === known.mtimeMs;
   const wanted = known.parts.filter(({ chunk, hash }) => {
     const text = entry.chunks[chunk];
     return text !== undefined && sameHash(hash, fromHex(text));
   });
   const isSure = (part: StoredChunk) => part.isSynced && isUntouched;
+  // Where one chunk is missing a fresh file is made.
+  if (isShared && wanted.length < chunkCount(entry.size)) return;
   if (wanted.every(isSure)) return yield* wanted;
   const file = await files.open(absolute, "read");
   try {
@@ -90,8 +96,10 @@ async function* stillThere(
       const buffer = new Uint8Array(Math.min(CHUNK_BYTES, entry.size - at));
       const isThere = isSure(part) || (await file.read(buffer, at) === buffer.byteLength &&
         sameHash(await digest(buffer), part.hash));
-      if (isThere) yield part;
+      if (isThere && !isShared) yield part;
+      else if (!isThere && isShared) return;
     }
+    if (isShared) yield* wanted;
   } finally {
     await file.close();
   }

@@ -4,6 +4,9 @@ import { compareVersions, twinKey } from "./names.ts";
 import type { ItemActivity } from "./operation_gate.ts";
 import type { LatestItem } from "./peer_items.ts";
 
+/** Most files of an item that are told of one by one as not shared. */
+export const MAX_TOLD = 20;
+
 /** An item as a list shows it. */
 export interface ListedItem {
   readonly id: string;
@@ -23,6 +26,13 @@ export interface ListedItem {
   readonly activity?: ItemActivity | "waiting";
   /** Why nothing can be done with it. */
   readonly problem?: string;
+  /** What is in its folder and peers do not get. */
+  readonly notShared?: {
+    /** At most a thousand are counted. */
+    readonly count: number;
+    /** The first {@link MAX_TOLD}. */
+    readonly files: LocalItem["skipped"];
+  };
 }
 
 /** What a list is made of. */
@@ -74,5 +84,10 @@ async function merged(
     canUpdate: own !== undefined && remote !== undefined && order > 0,
     ...(activity ? { activity } : {}),
     ...(problem === undefined ? {} : { problem }),
+    ...(own && own.skipped.length > 0 ? { notShared: notSharedOf(own) } : {}),
   };
+}
+
+function notSharedOf({ skipped }: LocalItem): ListedItem["notShared"] & object {
+  return { count: skipped.length, files: skipped.slice(0, MAX_TOLD) };
 }

@@ -4,6 +4,7 @@ export type { BandwidthLimits, SharingComponents } from "./components.ts";
 export type { Download } from "./downloads.ts";
 export { LIBRARY_EVENTS } from "./events.ts";
 export { systemFiles } from "./files.ts";
+export type { ListedItem } from "./merged_items.ts";
 export { Sharing } from "./sharing.ts";
 export type { Transfer } from "./transfers.ts";
 export { ArchiveUnpacker } from "./unpack/archives.ts";

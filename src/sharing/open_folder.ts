@@ -1,4 +1,5 @@
 /** One library folder while it is open. */
+import { realpathSync } from "node:fs";
 import { join } from "node:path";
 import { DaemonError, guard, logger, messageOf } from "../core/mod.ts";
 import { sweepAdditions } from "./add_item.ts";
@@ -60,12 +61,13 @@ export class OpenFolder {
     const opened: { lock?: Disposable; store?: IndexStore } = {};
     try {
       const lock = opened.lock = new FolderLock(dir);
-      const store = opened.store = IndexStore.open(join(dataDir, "library_index.db"), dir);
-      const file = await WantedFile.open(join(dataDir, "wanted_items.json"), dir);
-      const folder = OpenFolder.#assemble(components, { lock, store, file, dir });
-      folder.local.open();
-      await folder.#recover(components);
-      return folder;
+      const folder = realpathSync(dir); // it is the same one by any name
+      const store = opened.store = IndexStore.open(join(dataDir, "library_index.db"), folder);
+      const file = await WantedFile.open(join(dataDir, "wanted_items.json"), folder);
+      const open = OpenFolder.#assemble(components, { lock, store, file, dir });
+      open.local.open();
+      await open.#recover(components);
+      return open;
     } catch (cause) {
       opened.store?.close();
       opened.lock?.[Symbol.dispose]();

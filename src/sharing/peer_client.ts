@@ -30,8 +30,8 @@ export interface PeerClientComponents {
   readonly streams: Pick<ProtocolStreams, "open">;
   readonly clock: Pick<Clock, "after">;
   readonly downloads: Pick<RateLimits, "take">;
-  /** Told of every byte of content that came from a peer. */
-  readonly onBytes?: (peerId: string, count: number) => void;
+  /** Told of every byte of content of an item that came from a peer, and of waits: no bytes. */
+  readonly onBytes?: (peerId: string, id: string, count: number) => void;
 }
 
 /** Asks peers, one stream a question. */
@@ -118,9 +118,9 @@ export class PeerClient {
       await reader.fill(buffer, stall.signal, (bytes) => {
         stall.reset();
         onPart?.(bytes);
-        this.#components.onBytes?.(peerId, bytes);
+        this.#components.onBytes?.(peerId, id, bytes);
       });
-    }, { wanted: buffer.byteLength });
+    }, { id, wanted: buffer.byteLength });
   }
 
   /** Fetches a whole file in pieces of one chunk, the last one shorter. */
@@ -137,12 +137,12 @@ export class PeerClient {
         const buffer = new Uint8Array(Math.min(CHUNK_BYTES, size - at));
         await reader.fill(buffer, stall.signal, (bytes) => {
           stall.reset();
-          this.#components.onBytes?.(peerId, bytes);
+          this.#components.onBytes?.(peerId, id, bytes);
         });
         await onChunk(at / CHUNK_BYTES, buffer);
         stall.reset();
       }
-    }, { wanted: expected, maxUnreadBytes: MAX_UNREAD_LIST_BYTES });
+    }, { id, wanted: expected, maxUnreadBytes: MAX_UNREAD_LIST_BYTES });
   }
 
   async #fetch(
@@ -150,11 +150,15 @@ export class PeerClient {
     request: Request,
     signal: AbortSignal,
     take: (reader: FrameReader, size: number, stall: Stall) => Promise<void>,
-    { wanted, maxUnreadBytes = MAX_UNREAD_BYTES }: { wanted: number; maxUnreadBytes?: number },
+    { id, wanted, maxUnreadBytes = MAX_UNREAD_BYTES }: {
+      id: string;
+      wanted: number;
+      maxUnreadBytes?: number;
+    },
   ): Promise<void> {
     const stall = new Stall(this.#components.clock, this.#stallMs, signal);
     try {
-      const waits = () => this.#components.onBytes?.(peerId, 0); // nobody has stalled
+      const waits = () => this.#components.onBytes?.(peerId, id, 0); // nobody has stalled
       await this.#components.downloads.take(peerId, wanted, signal, waits);
       stall.reset();
       await this.#ask(peerId, request, stall.signal, async (reader) => {

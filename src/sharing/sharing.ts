@@ -59,9 +59,9 @@ export class Sharing implements Service {
     const rates = { total: () => limits().downloadTotal, perPeer: () => limits().downloadPerPeer };
     this.#client = new PeerClient({
       ...{ streams, clock, downloads: new RateLimits(clock, rates) },
-      onBytes: (peerId, count) => {
+      onBytes: (peerId, id, count) => {
         if (count > 0) this.peers.heard(peerId);
-        this.#fetches.received(peerId, count);
+        this.#fetches.get(id)?.received(peerId, count);
       },
     }, init);
     this.#server = new PeerServer({

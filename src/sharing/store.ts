@@ -2,9 +2,10 @@
  * The index of the shared library on disk: what was found in each item's folder and which hashes
  * belong to it, so that an unchanged item is never read again. A cache: losing it costs a new hash.
  */
+import { existsSync } from "node:fs";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import { DaemonError, logger, messageOf } from "../core/mod.ts";
-import { isForWantOfRoom, isOutOfReach, openDatabase, putAside } from "./store_database.ts";
+import { fileOfFolder, keepLatest } from "./folder_files.ts";
+import { openSound } from "./store_database.ts";
 
 /** One file as it was hashed. */
 export interface IndexedFile {
@@ -39,7 +40,6 @@ export interface StoredChunk {
 }
 
 const LAYOUT = "1";
-const log = logger("sharing");
 
 type Row = Record<string, string | number | bigint | Uint8Array | null>;
 
@@ -54,34 +54,21 @@ export class IndexStore {
   }
 
   /**
-   * Opens the file; a damaged one is put aside and begun anew.
+   * Opens the file, or one beside it if it speaks of another folder; a damaged one is put aside and
+   * begun anew.
    *
-   * @param libraryDir The folder the index speaks of; another one empties it.
+   * @param libraryDir The folder the index speaks of.
    * @throws {DaemonError} `resource_exhausted` on a full disk, `unavailable` if there can be no file at all.
    */
   static open(path: string, libraryDir: string): IndexStore {
-    let store: IndexStore;
-    try {
-      store = new IndexStore(openDatabase(path));
-    } catch (error) {
-      if (isForWantOfRoom(error)) {
-        const message = `Cannot open ${path}: the disk is full; free space there`;
-        throw new DaemonError("resource_exhausted", message, { cause: error });
-      }
-      if (isOutOfReach(error)) {
-        const remedy = "see which program uses it and whether it may be read and written";
-        const message = `Cannot open ${path}: ${messageOf(error)}; ${remedy}`;
-        throw new DaemonError("unavailable", message, { cause: error });
-      }
-      log.warn("The library's index is damaged and is made anew", { path, error });
-      try {
-        putAside(path);
-        store = new IndexStore(openDatabase(path));
-      } catch (cause) {
-        throw new DaemonError("unavailable", `Cannot open ${path}: ${messageOf(cause)}`, { cause });
-      }
+    const own = fileOfFolder(path, libraryDir);
+    let store = new IndexStore(openSound(existsSync(own) ? own : path));
+    if (![undefined, libraryDir].includes(store.#about("dir"))) {
+      store.close();
+      store = new IndexStore(openSound(own));
     }
     store.#belongTo(libraryDir);
+    if (existsSync(own)) keepLatest(own);
     return store;
   }
 
@@ -240,10 +227,13 @@ export class IndexStore {
     return this.#items;
   }
 
+  #about(key: string): string | undefined {
+    const value = this.#get("SELECT value FROM about WHERE key = ?", key)?.["value"];
+    return value === undefined ? undefined : String(value);
+  }
+
   #belongTo(libraryDir: string): void {
-    const about = (key: string) =>
-      this.#get("SELECT value FROM about WHERE key = ?", key)?.["value"];
-    if (about("dir") === libraryDir && about("layout") === LAYOUT) return;
+    if (this.#about("dir") === libraryDir && this.#about("layout") === LAYOUT) return;
     this.together(() => {
       this.clear();
       this.#run("INSERT OR REPLACE INTO about VALUES('dir', ?)", libraryDir);

@@ -1,7 +1,7 @@
 /** The file of the library's index. */
 import { renameSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { messageOf } from "../core/mod.ts";
+import { DaemonError, logger, messageOf } from "../core/mod.ts";
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS item(id TEXT PRIMARY KEY, version TEXT NOT NULL, sentinel INTEGER NOT NULL,
@@ -15,6 +15,8 @@ const SCHEMA = `
     PRIMARY KEY(item, path)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS about(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 `;
+
+const log = logger("sharing");
 
 // What was written survives kill -9; after a power cut the newest rows may be missing, never wrong.
 /** Opens the file and checks it. @throws if it is damaged. */
@@ -31,6 +33,34 @@ export function openDatabase(path: string): DatabaseSync {
   } catch (failure) {
     database.close();
     throw failure;
+  }
+}
+
+/**
+ * Opens the file; a damaged one is put aside and begun anew.
+ *
+ * @throws {DaemonError} `resource_exhausted` on a full disk, `unavailable` if there can be no file at all.
+ */
+export function openSound(path: string): DatabaseSync {
+  try {
+    return openDatabase(path);
+  } catch (error) {
+    if (isForWantOfRoom(error)) {
+      const message = `Cannot open ${path}: the disk is full; free space there`;
+      throw new DaemonError("resource_exhausted", message, { cause: error });
+    }
+    if (isOutOfReach(error)) {
+      const remedy = "see which program uses it and whether it may be read and written";
+      const message = `Cannot open ${path}: ${messageOf(error)}; ${remedy}`;
+      throw new DaemonError("unavailable", message, { cause: error });
+    }
+    log.warn("The library's index is damaged and is made anew", { path, error });
+  }
+  try {
+    putAside(path);
+    return openDatabase(path);
+  } catch (cause) {
+    throw new DaemonError("unavailable", `Cannot open ${path}: ${messageOf(cause)}`, { cause });
   }
 }
 

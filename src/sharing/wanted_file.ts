@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
 import { logger, messageOf, once, systemCode, writeDurably } from "../core/mod.ts";
+import { fileOfFolder, keepLatest } from "./folder_files.ts";
 import { isItemId } from "./names.ts";
 
 /** Downloads that are remembered; more are fetched all the same, and do not go on by themselves. */
@@ -41,17 +43,17 @@ export class WantedFile {
     this.#dir = dir;
   }
 
-  /** Reads the file; one that is missing, damaged or about another folder counts as empty. */
+  /**
+   * Reads the file, or the one beside it if it speaks of another folder; one that is missing or
+   * damaged counts as empty.
+   */
   static async open(path: string, dir: string): Promise<WantedFile> {
-    const file = new WantedFile(path, dir);
-    try {
-      const json: unknown = JSON.parse(await readFile(path, "utf8"));
-      const read = WantedJson().parse(json);
-      if (read.dir === dir) { for (const want of read.wanted) file.#wanted.set(want.id, want); }
-    } catch (error) {
-      const isMissing = systemCode(error) === "ENOENT";
-      if (!isMissing) log.warn("Downloads do not go on", { path, reason: messageOf(error) });
-    }
+    const own = fileOfFolder(path, dir);
+    const known = await readWanted(own) ?? await readWanted(path);
+    const isOther = known !== undefined && known.dir !== dir;
+    const file = new WantedFile(isOther || existsSync(own) ? own : path, dir);
+    if (!isOther) { for (const want of known?.wanted ?? []) file.#wanted.set(want.id, want); }
+    if (existsSync(own)) keepLatest(own);
     return file;
   }
 
@@ -87,5 +89,17 @@ export class WantedFile {
     );
     this.#writing = next;
     return next;
+  }
+}
+
+async function readWanted(
+  path: string,
+): Promise<z.output<ReturnType<typeof WantedJson>> | undefined> {
+  try {
+    return WantedJson().parse(JSON.parse(await readFile(path, "utf8")));
+  } catch (error) {
+    const isMissing = systemCode(error) === "ENOENT";
+    if (!isMissing) log.warn("Downloads do not go on", { path, reason: messageOf(error) });
+    return undefined;
   }
 }

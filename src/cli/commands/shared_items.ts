@@ -9,6 +9,9 @@ import { bytes, duration, oneLine, table } from "../terminal.ts";
 
 /** Copies, scans and manifests take as long as they take; the daemon's own limits are below this one. */
 const LONG = { timeoutMs: 25 * 3_600_000 };
+/** Items of which a list tells what is not shared. */
+const MAX_NOTES = 10;
+const NOTHING: NonNullable<Item["not_shared"]> = { count: 0, files: [] };
 /** How often a line says that something still goes on. */
 const ALIVE_MS = 500;
 
@@ -33,9 +36,21 @@ export async function listItems(context: CommandContext, [search]: Args): Promis
       stateOf(item),
     ]);
     const text = table(["ID", "NAME", "VERSION", "SIZE", "PEERS", "STATE"], rows, context.paint);
-    return `${oneLine(head)}\n${text}`;
+    return [oneLine(head), text, ...notShared(items)].join("\n");
   });
   return EXIT.ok;
+}
+
+// What peers do not get of an item its owner learns nowhere else.
+function notShared(items: readonly Item[]): string[] {
+  const some = items.filter(({ not_shared }) => not_shared);
+  const lines = some.slice(0, MAX_NOTES).map(({ id, not_shared: { count, files } = NOTHING }) => {
+    const named = files.map(({ path, reason }) => `${path} (${reason})`).join(", ");
+    const what = count === 1 ? "1 file is not shared" : `${count} files are not shared`;
+    return oneLine(`${id}: ${what}: ${named}${count > files.length ? ", …" : ""}`);
+  });
+  const more = some.length - lines.length;
+  return more > 0 ? [...lines, `and files of ${more} more items are not shared`] : lines;
 }
 
 function stateOf({ activity, problem, installed, downloaded, can_update, local_version }: Item) {

@@ -53,6 +53,22 @@ Deno.test("listItems() is a table of what peers and this machine have", async ()
   ]);
 });
 
+Deno.test("listItems() says what of an item peers do not get, and why", async () => {
+  const link = { path: "a\nlink", reason: "it is no regular file" };
+  const one = { ...ITEM, can_update: false, not_shared: { count: 1, files: [link] } };
+  const many = { ...one, id: "many", not_shared: { count: 9, files: [link, link] } };
+  const items = [one, ...Array.from({ length: 11 }, () => many)];
+  const { context, out } = fake({ "library.items": { dir: "/library", peers: 1, items } });
+  await commands.listItems(context, []);
+  const reason = "a link (it is no regular file)";
+  const lines = out[0]?.split("\n").slice(items.length + 2) ?? [];
+  assert.deepEqual([lines.length, lines.at(0), lines.at(1), lines.at(-1)], [
+    ...[11, `film: 1 file is not shared: ${reason}`],
+    `many: 9 files are not shared: ${reason}, ${reason}, …`,
+    "and files of 2 more items are not shared",
+  ]);
+});
+
 Deno.test("listItems() prints JSON for programs, and asks for what is searched", async () => {
   const answer = { dir: "/library", peers: 0, items: [] };
   const { context, out, asked } = fake({ "library.items": answer }, [], "json");

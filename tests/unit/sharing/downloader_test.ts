@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { pause } from "../../../src/core/mod.ts";
 import type { ChunkWriter } from "../../../src/sharing/chunk_writer.ts";
 import { Downloader } from "../../../src/sharing/downloader.ts";
 import type { Chunk } from "../../../src/sharing/planned.ts";
@@ -11,6 +12,9 @@ const CHUNK = 4 * 1_024 * 1_024;
 class Written {
   readonly chunks: number[] = [];
   readonly missingBytes = 3 * CHUNK;
+  restart(): Promise<void> {
+    return Promise.resolve();
+  }
   has(_file: number, chunk: number): boolean {
     return this.chunks.includes(chunk);
   }
@@ -53,4 +57,42 @@ Deno.test("Downloader lets go of a chunk that another peer brought before its by
   const streams = downloader.plan.states(performance.now()).map(({ streams }) => streams);
   assert.deepEqual(streams, [0, 0], "nobody is asked for anything any more");
   assert.equal(downloader.facts().chunksDone, 3);
+});
+
+Deno.test("Downloader fetches a file as a whole while a peer still drips a chunk of it", async () => {
+  const hash = createHash("sha256").update(new Uint8Array(CHUNK)).digest("hex");
+  const written = new Written();
+  const failing = ["a", "b", "c", "d", "e", "f", "g", "h"];
+  const sources = new Map(["drip", ...failing].map((peerId) => [peerId, new Set<string>()]));
+  const dripping = new Set<number>();
+  const downloader: Downloader = new Downloader({
+    clock: { monotonic: () => performance.now() },
+    client: {
+      fetchChunk: async (peerId, { offset }, _buffer, signal) => {
+        if (peerId !== "drip") throw new TypeError("the disk is broken");
+        dripping.add(offset);
+        for (; !signal.aborted; await pause(20, signal)) downloader.received(peerId, 1);
+        signal.throwIfAborted();
+      },
+      fetchFile: async (peerId, _file, onChunk) => {
+        if (peerId === "drip") throw new TypeError("it never ends");
+        for (const index of [0, 1, 2]) await onChunk(index, new Uint8Array(CHUNK));
+      },
+      getHave: () => Promise.reject(new TypeError("not asked for")),
+    },
+    writer: written as unknown as ChunkWriter,
+    peers: () => [],
+    onProgress: () => undefined,
+  }, {
+    manifest: {
+      ...{ id: "item", version: "1" },
+      files: [{ path: "a", size: 3 * CHUNK, sha256: "", chunks: [hash, hash, hash] }],
+    },
+    sources,
+  });
+  await downloader.run(AbortSignal.timeout(4_000));
+  assert.equal(dripping.size, 1);
+  assert.deepEqual(written.chunks.toSorted(), [0, 1, 2]);
+  const { bytesDone, chunksDone } = downloader.facts();
+  assert.deepEqual([bytesDone, chunksDone], [3 * CHUNK, 3]);
 });
