@@ -5,12 +5,13 @@ import type { Catalog } from "./catalog.ts";
 import type { Files } from "./files.ts";
 import { fromHex, hashFiles } from "./hashing.ts";
 import { KeptManifests } from "./kept_manifests.ts";
+import { ListedGames } from "./listed_games.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import type { Game } from "./messages.ts";
 import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
 import { warnOfSkipped } from "./local_item.ts";
 import { isItemId } from "./names.ts";
-import { completeFile, type ServedFile } from "./peer_server.ts";
+import { completeFile, type ServedFile } from "./served_file.ts";
 import { type FoundFile, type FoundItem, itemFolders, scanItem, twinFolder } from "./scanner.ts";
 import { inSlices } from "./slices.ts";
 import type { IndexedItem, IndexStore } from "./store.ts";
@@ -43,6 +44,7 @@ export class LocalItems {
   readonly #components: LocalItemsComponents;
   readonly #items = new Map<string, LocalItem>();
   readonly #manifests: KeptManifests;
+  readonly #listed: ListedGames;
   readonly #queue = new Set<string>();
   readonly #abort = new AbortController();
   #hashing: Promise<void> | undefined;
@@ -52,6 +54,7 @@ export class LocalItems {
   constructor(components: LocalItemsComponents, init: { dir: string }) {
     this.#components = components;
     this.#manifests = new KeptManifests(components);
+    this.#listed = new ListedGames(components);
     this.dir = init.dir;
   }
 
@@ -123,14 +126,8 @@ export class LocalItems {
   }
 
   /** What peers are told of: in the catalog, downloaded, hashed. */
-  async games(): Promise<Game[]> {
-    const games: Game[] = [];
-    for (const { id, version, size, downloaded, installed, isHashed } of this.#items.values()) {
-      if (!downloaded || !isHashed || !await this.#components.catalog.has(id)) continue;
-      const name = await this.#components.catalog.nameOf(id);
-      games.push({ id, name, version, size, downloaded, installed });
-    }
-    return games;
+  async games(): Promise<readonly Game[]> {
+    return await this.#listed.of(this.#items.values());
   }
 
   /** The manifest of an item that is announced. */

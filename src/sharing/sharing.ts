@@ -65,7 +65,7 @@ export class Sharing implements Service {
       },
     }, init);
     this.#server = new PeerServer({
-      ...{ streams, files, items: this.#served() },
+      ...{ streams, clock, files, items: this.#served() },
       uploads: new RateLimits(clock, {
         total: () => limits().uploadTotal,
         perPeer: () => limits().uploadPerPeer,
@@ -279,7 +279,7 @@ export class Sharing implements Service {
       manifest: async (id) => await this.#folder?.local.manifest(id),
       have: async (id) => {
         if (!await this.#components.catalog.has(id)) return undefined;
-        return this.#fetches.get(id)?.have();
+        return await this.#fetches.get(id)?.have();
       },
       file: async (id, path) => {
         const download = this.#fetches.get(id);
