@@ -18,12 +18,14 @@ const MAX_ENTRY_BYTES = 8 * 1_024 * 1_024;
  * Reads a message whose last value is a list of objects, one object at a time.
  *
  * @param take Called with each object of the innermost list, in order.
+ * @param onBytes Told how much was read, each time.
  * @returns The message with that list empty.
  */
 export async function readListMessage(
   reader: FrameReader,
   signal: AbortSignal,
   take: (entry: unknown) => void,
+  onBytes?: (bytes: number) => void,
 ): Promise<unknown> {
   let left = await reader.length(MAX_ANSWER_BYTES, signal);
   const splitter = new EntrySplitter(take);
@@ -33,6 +35,8 @@ export async function readListMessage(
     const piece = new Uint8Array(Math.min(left, READ_BYTES));
     await reader.fill(piece, signal);
     left -= piece.byteLength;
+    onBytes?.(piece.byteLength);
+    signal.throwIfAborted();
     splitter.push(piece);
     if (performance.now() < until) continue;
     await turn();

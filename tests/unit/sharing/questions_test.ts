@@ -1,13 +1,15 @@
 /** Peers that ask without end, and for much: through real streams, beside others that ask as they should. */
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import process from "node:process";
 import { systemClock } from "../../../src/core/mod.ts";
 import { ProtocolStreams } from "../../../src/network/mod.ts";
 import { systemFiles } from "../../../src/sharing/files.ts";
-import type { Game, Have } from "../../../src/sharing/messages.ts";
+import { type Game, type Have, LIBRARY_PROTOCOL, varint } from "../../../src/sharing/messages.ts";
 import { PeerClient } from "../../../src/sharing/peer_client.ts";
 import { PeerServer, type ServedItems } from "../../../src/sharing/peer_server.ts";
 import { createNode, testWithLibp2p } from "../../support/libp2p_pair.ts";
+import { waitFor } from "../../support/wait.ts";
 
 const signal = AbortSignal.timeout(60_000);
 
@@ -44,10 +46,12 @@ async function scene(items: Partial<ServedItems>, clients = 1) {
       }),
     );
   }
-  const [client] = asking;
-  assert.ok(client);
   return {
-    ...{ server, client, clients: asking, peerId: node.peerId.toString() },
+    ...{ server, clients: asking, peerId: node.peerId.toString(), addrs: node.getMultiaddrs() },
+    get client(): PeerClient {
+      assert.ok(asking[0]);
+      return asking[0];
+    },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
@@ -125,3 +129,53 @@ testWithLibp2p("PeerServer tells one who asks without end to wait, and nobody el
   assert.deepEqual(await s.clients[1]?.listGames(s.peerId, signal), GAMES);
   assert.equal(made, 1, "the list was made anew");
 });
+
+/** A node that answers whatever it is asked with the beginning of a list, and no end. */
+async function endless(stack: AsyncDisposableStack, bytes: number) {
+  const node = await createNode();
+  stack.defer(() => node.stop());
+  const streams = new ProtocolStreams({ node: () => node });
+  await streams.handle(
+    LIBRARY_PROTOCOL,
+    { maxStreams: 64, maxUnreadBytes: 65_536 },
+    async (one) => {
+      await one.write(varint(30_000_000), signal);
+      const entry = JSON.stringify({ ...GAMES[0], name: "n".repeat(1_000) });
+      await one.write(Buffer.from(`{"Games":[${`${entry},`.repeat(bytes / 1_000)}`), signal);
+      await new Promise(() => undefined);
+    },
+  );
+  return node;
+}
+
+testWithLibp2p(
+  "PeerClient gives up the longest of too many long answers, and no others",
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const node = await createNode();
+    stack.defer(() => node.stop());
+    const client = new PeerClient({
+      ...{ streams: new ProtocolStreams({ node: () => node }), clock: systemClock },
+      downloads: { take: () => Promise.resolve() },
+    }, { readingBytes: 1_000_000 });
+    const stop = new AbortController();
+    const ends: string[] = [];
+    const asked: Promise<unknown>[] = [];
+    for (const bytes of [400_000, 300_000, 500_000]) {
+      const other = await endless(stack, bytes);
+      await node.dial(other.getMultiaddrs());
+      asked.push(
+        client.listGames(other.peerId.toString(), stop.signal)
+          .catch((failure: Error) => ends.push(`${bytes}: ${failure.message}`)),
+      );
+    }
+    await waitFor("the end of one", () => ends.length > 0);
+    await using s = await scene({ games: () => Promise.resolve(GAMES) }, 0);
+    await node.dial(s.addrs);
+    assert.deepEqual(await client.listGames(s.peerId, signal), GAMES);
+    assert.equal(ends.length, 1);
+    assert.match(ends[0] ?? "", /bytes of it are too many beside what others send/);
+    stop.abort();
+    await Promise.all(asked);
+  },
+);
