@@ -17,6 +17,7 @@ const Item = once(() =>
     can_update: z.boolean(),
     activity: z.string().optional().describe("What it is busy with"),
     problem: z.string().optional().describe("Why nothing can be done with it"),
+    not_shared: z.string().optional().describe("Why peers are not told of it"),
   })
 );
 const Files = once(() =>
@@ -55,9 +56,10 @@ export const listItems = query({
     return {
       dir: sharing.dir,
       peers: sharing.peers.count,
-      items: items.map(({ localVersion, canUpdate, ...item }) => ({
+      items: items.map(({ localVersion, canUpdate, notShared, ...item }) => ({
         ...item,
         can_update: canUpdate,
+        ...(notShared === undefined ? {} : { not_shared: notShared }),
         ...(localVersion === undefined ? {} : { local_version: localVersion }),
       })),
     };

@@ -43,8 +43,8 @@ function* listed(items: readonly LocalItem[], names: Names): Generator<void, rea
   const games: Game[] = [];
   for (const [index, item] of items.entries()) {
     if (index % STEP === STEP - 1) yield;
-    const { id, version, size, downloaded, installed, isHashed } = item;
-    if (!downloaded || !isHashed || names?.has(id) === false) continue;
+    const { id, version, size, downloaded, installed, isHashed, isTooLong } = item;
+    if (!downloaded || !isHashed || isTooLong || names?.has(id) === false) continue;
     games.push({ id, name: names?.get(id) || id, version, size, downloaded, installed });
   }
   return games;

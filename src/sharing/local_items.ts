@@ -8,13 +8,13 @@ import { KeptManifests } from "./kept_manifests.ts";
 import { ListedGames } from "./listed_games.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import type { Game } from "./messages.ts";
-import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
-import { warnOfSkipped } from "./local_item.ts";
+import { foundItem, hashGroups, isEqual, isUnfinished } from "./local_item.ts";
+import { type LocalItem, localItem, warnOfLength, warnOfSkipped } from "./local_item.ts";
 import { isItemId } from "./names.ts";
 import { completeFile, type ServedFile } from "./served_file.ts";
 import { type FoundFile, type FoundItem, itemFolders, scanItem, twinFolder } from "./scanner.ts";
 import { inSlices } from "./slices.ts";
-import type { IndexedItem, IndexStore } from "./store.ts";
+import type { IndexStore } from "./store.ts";
 
 /** What {@link LocalItems} uses. */
 export interface LocalItemsComponents {
@@ -130,13 +130,18 @@ export class LocalItems {
     return await this.#listed.of(this.#items.values());
   }
 
-  /** The manifest of an item that is announced. */
+  /** The manifest of an item that is hashed. */
   async manifest(id: string): Promise<Manifest | undefined> {
     const item = this.#items.get(id);
     if (!item?.downloaded || !item.isHashed || !await this.#components.catalog.has(id)) {
       return undefined;
     }
     return await this.#manifests.get(id, item.version);
+  }
+
+  /** The same for peers: none that they would refuse. */
+  async announced(id: string): Promise<Manifest | undefined> {
+    return this.#items.get(id)?.isTooLong ? undefined : await this.manifest(id);
   }
 
   /** A file of an announced item. */
@@ -215,7 +220,7 @@ export class LocalItems {
       this.#manifests.forget(id);
       return this.#items.delete(id);
     }
-    const { version, installed, skipped, sentinelMtimeMs } = found;
+    const { version, skipped } = found;
     const isFetched = known?.isFetched === true && known.version === version;
     const rows = store.fileFacts(id);
     const files = isFetched ? found.files.filter(({ path }) => rows.has(path)) : found.files;
@@ -224,15 +229,12 @@ export class LocalItems {
       return row?.size === file.size && row.mtimeMs === file.mtimeMs;
     };
     const isHashed = version !== undefined && files.every(isSame) && files.length === rows.size;
-    const item: IndexedItem = {
-      ...{ id, version: version ?? "", installed, isFetched, isHashed },
-      sentinelMtimeMs: version === undefined ? 0 : sentinelMtimeMs,
-      ...{ size: files.reduce((sum, { size }) => sum + size, 0), files: files.length },
-    };
+    const item = foundItem(found, files, { isFetched, isHashed });
     if (!isHashed) this.#manifests.forget(id);
     if (version !== undefined && !isHashed) this.#queue.add(id);
     const next = localItem(item, skipped);
     warnOfSkipped(before, next);
+    warnOfLength(before, next);
     this.#items.set(id, next);
     if (known && isEqual(localItem(known, []), localItem(item, []))) {
       return !before || !isEqual(before, next);

@@ -1,5 +1,6 @@
 import type { Catalog } from "./catalog.ts";
 import { type LocalItem, twinProblem } from "./local_item.ts";
+import { TOO_LONG } from "./manifest_length.ts";
 import { compareVersions, twinKey } from "./names.ts";
 import type { ItemActivity } from "./operation_gate.ts";
 import type { LatestItem } from "./peer_items.ts";
@@ -23,6 +24,8 @@ export interface ListedItem {
   readonly activity?: ItemActivity | "waiting";
   /** Why nothing can be done with it. */
   readonly problem?: string;
+  /** Why peers are not told of what is here. */
+  readonly notShared?: string;
 }
 
 /** What a list is made of. */
@@ -74,5 +77,6 @@ async function merged(
     canUpdate: own !== undefined && remote !== undefined && order > 0,
     ...(activity ? { activity } : {}),
     ...(problem === undefined ? {} : { problem }),
+    ...(own?.isTooLong ? { notShared: TOO_LONG } : {}),
   };
 }

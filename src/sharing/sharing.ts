@@ -276,7 +276,7 @@ export class Sharing implements Service {
   #served(): ServedItems {
     return {
       games: async () => await this.#folder?.local.games() ?? [],
-      manifest: async (id) => await this.#folder?.local.manifest(id),
+      manifest: async (id) => await this.#folder?.local.announced(id),
       have: async (id) => {
         if (!await this.#components.catalog.has(id)) return undefined;
         return await this.#fetches.get(id)?.have();

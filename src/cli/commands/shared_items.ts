@@ -38,11 +38,13 @@ export async function listItems(context: CommandContext, [search]: Args): Promis
   return EXIT.ok;
 }
 
-function stateOf({ activity, problem, installed, downloaded, can_update, local_version }: Item) {
+function stateOf(item: Item): string {
+  const { activity, problem, installed, downloaded, can_update, local_version, not_shared } = item;
   if (problem !== undefined) return `blocked: ${problem}`;
   if (activity !== undefined) return activity;
   const here = installed ? "installed" : downloaded ? "downloaded" : "";
-  return can_update ? `${here || "here"} ${local_version ?? ""}, update`.trim() : here;
+  const state = can_update ? `${here || "here"} ${local_version ?? ""}, update`.trim() : here;
+  return not_shared === undefined ? state : `${state}, not shared: ${not_shared}`;
 }
 
 /** `almenad library get <item>`: fetches the newest version and installs it. */
