@@ -2,6 +2,7 @@ import type { Connection, Stream } from "@libp2p/interface";
 import process from "node:process";
 import { DaemonError, spend } from "../core/mod.ts";
 import { holdsPlaintext } from "./secure_channel.ts";
+import { paceWindow } from "./stream_window.ts";
 import { writeAll } from "./streams.ts";
 
 /** Most bytes of one frame: fewer frames cost less, and others on the connection must not wait long. */
@@ -60,6 +61,7 @@ export class Libp2pByteStream implements ByteStream {
   readonly #maxUnreadBytes: number;
   #unread: Uint8Array[] = [];
   #unreadBytes = 0;
+  #wasRead: () => void = () => undefined;
   #hasEnded = false;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
@@ -68,12 +70,19 @@ export class Libp2pByteStream implements ByteStream {
   constructor(
     stream: Stream,
     connection: Connection,
-    { peerId, maxUnreadBytes }: { peerId: string; maxUnreadBytes: number },
+    { peerId, maxUnreadBytes, paceBytes }: {
+      peerId: string;
+      maxUnreadBytes: number;
+      paceBytes?: number | undefined;
+    },
   ) {
     this.peerId = peerId;
     this.#stream = stream;
     this.#encrypted = (connection as Muxed).muxer?.maConn;
     this.#maxUnreadBytes = maxUnreadBytes;
+    if (paceBytes !== undefined) {
+      this.#wasRead = paceWindow(stream, paceBytes, () => this.#unreadBytes);
+    }
     stream.addEventListener("message", ({ data }) => {
       // A list of pieces is taken piece by piece, which spares a copy of everything.
       for (const piece of data instanceof Uint8Array ? [data] : data) this.#arrived(piece);
@@ -89,6 +98,7 @@ export class Libp2pByteStream implements ByteStream {
       const bytes = this.#unread.shift();
       if (bytes) {
         this.#unreadBytes -= bytes.byteLength;
+        this.#wasRead();
         return bytes;
       }
       if (this.#failure) throw this.#failure;
@@ -109,6 +119,7 @@ export class Libp2pByteStream implements ByteStream {
         if (bytes) {
           this.#unreadBytes -= bytes.byteLength;
           this.#pour(bytes, sink);
+          this.#wasRead();
           continue;
         }
         if (this.#failure) throw this.#failure;

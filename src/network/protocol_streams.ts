@@ -3,6 +3,7 @@ import { peerIdFromString } from "@libp2p/peer-id";
 import { DaemonError, guard } from "../core/mod.ts";
 import { type ByteStream, Libp2pByteStream } from "./byte_stream.ts";
 import { QuickStreams } from "./quick_streams.ts";
+import { grantWindow } from "./stream_window.ts";
 
 /** How streams of a protocol are handled. */
 export interface HandleInit {
@@ -61,9 +62,11 @@ export class ProtocolStreams {
   async open(
     peerId: string,
     protocol: string,
-    { signal, maxUnreadBytes, expectedBytes = 0 }: {
+    { signal, maxUnreadBytes, expectedBytes = 0, paceBytes }: {
       signal: AbortSignal;
       maxUnreadBytes: number;
+      /** While so much is unread the peer has to wait; twice as much may be unread then. */
+      paceBytes?: number;
       /** Everything the peer is going to send; lets it send without waiting for us. */
       expectedBytes?: number;
     },
@@ -76,26 +79,10 @@ export class ProtocolStreams {
       const options = { signal, maxOutboundStreams: 1_024 };
       const stream = await this.#quick.open(connection, [protocol], options);
       if (expectedBytes > 0) grantWindow(stream, expectedBytes);
-      return new Libp2pByteStream(stream, connection, { peerId, maxUnreadBytes });
+      return new Libp2pByteStream(stream, connection, { peerId, maxUnreadBytes, paceBytes });
     } catch (cause) {
       signal.throwIfAborted();
       throw new DaemonError("unavailable", `Cannot open a stream to peer "${peerId}"`, { cause });
     }
   }
-}
-
-interface WindowedStream {
-  recvWindow?: unknown;
-  sendWindowUpdate?: () => void;
-}
-
-// A Yamux stream begins with a window of 256 KiB and asks for more frame by frame. When it is known
-// what comes, the window is granted once: half the frames, and no waiting (measured).
-function grantWindow(stream: Stream, bytes: number): void {
-  const windowed = stream as unknown as WindowedStream;
-  if (typeof windowed.recvWindow !== "number" || !windowed.sendWindowUpdate) return;
-  if (windowed.recvWindow >= bytes) return;
-  windowed.recvWindow = bytes;
-  windowed.sendWindowUpdate();
-  windowed.sendWindowUpdate = () => undefined;
 }

@@ -24,6 +24,7 @@ const Item = once(() =>
     }).optional().describe(
       "Files in its folder that peers do not get: the first 3, or 20 when its id is asked for",
     ),
+    not_listed: z.string().optional().describe("Why peers are not told of it"),
   })
 );
 const Files = once(() =>
@@ -65,9 +66,10 @@ export const listItems = query({
     return {
       dir: sharing.dir,
       peers: sharing.peers.count,
-      items: items.map(({ localVersion, canUpdate, notShared, ...item }) => ({
+      items: items.map(({ localVersion, canUpdate, notShared, notListed, ...item }) => ({
         ...item,
         can_update: canUpdate,
+        ...(notListed === undefined ? {} : { not_listed: notListed }),
         ...(localVersion === undefined ? {} : { local_version: localVersion }),
         ...(notShared
           ? { not_shared: notSharedOutput(notShared, id === undefined ? LISTED_FILES : undefined) }

@@ -38,13 +38,19 @@ export class Catalog {
     return (await this.#load())?.get(id) || id;
   }
 
+  /** All items and what they are called; undefined where every valid id is one. Another object once it changed. */
+  names(): Promise<ReadonlyMap<string, string> | undefined> {
+    return this.#load();
+  }
+
   /** Puts an item in; without the file there is nothing to do. */
   async add(id: string, name: string = id): Promise<void> {
     this.forget(); // its owner may have edited the file since
     const names = await this.#load();
     if (!names || names.has(id)) return;
-    names.set(id, name);
-    const items = [...names].map(([id, name]) => ({ id, name }));
+    const more = new Map(names).set(id, name);
+    this.#names = Promise.resolve(more);
+    const items = [...more].map(([id, name]) => ({ id, name }));
     await writeDurably(this.#path, `${JSON.stringify({ items }, null, 2)}\n`);
   }
 

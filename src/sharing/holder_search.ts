@@ -2,7 +2,7 @@ import type { Clock } from "../core/mod.ts";
 import type { DownloadPlan } from "./download_plan.ts";
 import { bitmapsOf } from "./holdings.ts";
 import type { Manifest } from "./manifest.ts";
-import { PeerRefusal } from "./messages.ts";
+import { isBusy, PeerRefusal } from "./messages.ts";
 import type { PeerClient } from "./peer_client.ts";
 
 /** Peers that are asked which chunks they have. */
@@ -70,7 +70,8 @@ export class HolderSearch {
       this.#polledAt.set(peerId, now + restMs);
       plan.setPeer(peerId, { bitmaps: bitmapsOf(have, this.#manifest, this.#fileIndex) });
     } catch (failure) {
-      if (failure instanceof PeerRefusal && isKnown) plan.removePeer(peerId);
+      if (isBusy(failure)) this.#polledAt.set(peerId, now + REPOLL_MS); // what it told before counts
+      else if (failure instanceof PeerRefusal && isKnown) plan.removePeer(peerId);
     }
   }
 }

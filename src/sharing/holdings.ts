@@ -1,7 +1,7 @@
 /** What peers that still fetch an item have of it. */
 import { DaemonError } from "../core/mod.ts";
 import type { Manifest } from "./manifest.ts";
-import { type Have, PeerRefusal } from "./messages.ts";
+import { type Have, isBusy, PeerRefusal } from "./messages.ts";
 import { chunkCount } from "./names.ts";
 
 /** A peer's chunks by the index of their file; files that the manifest does not name are passed over. */
@@ -23,7 +23,7 @@ export function bitmapsOf(
 
 /** Busy, or away for the moment: nothing that counts against a chunk. */
 export function isGone(error: unknown): boolean {
-  if (error instanceof PeerRefusal) return error.errorClass === "Busy";
+  if (error instanceof PeerRefusal) return isBusy(error);
   return error instanceof DaemonError && ["unavailable", "aborted"].includes(error.code);
 }
 

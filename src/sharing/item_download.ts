@@ -10,11 +10,12 @@ import { writeSynced } from "./files.ts";
 import { twinProblem } from "./local_item.ts";
 import type { LocalItems } from "./local_items.ts";
 import type { MergedManifest } from "./manifest_merge.ts";
-import type { Have } from "./messages.ts";
+import type { Have, HaveFile } from "./messages.ts";
 import { MAX_SENTINEL_BYTES, parseVersion, twinKey } from "./names.ts";
 import { CHUNK_BYTES, SENTINEL, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
-import { bitmapHas, type ServedFile } from "./peer_server.ts";
+import { bitmapHas, type ServedFile } from "./served_file.ts";
 import type { DownloadProgress } from "./progress.ts";
+import { inSlices } from "./slices.ts";
 import type { IndexedFile, IndexStore } from "./store.ts";
 import type { Transfer } from "./transfers.ts";
 
@@ -39,10 +40,12 @@ export interface ItemDownloadInit extends MergedManifest {
   readonly roundWaitMs?: number;
 }
 
-/** From so many files on it takes a while to tell which chunks there are. */
-const MANY_FILES = 2_000;
-/** What was told of them counts for so long. */
-const HAVE_MS = 1_000;
+/** What was told of so many files counts for a millisecond: a twentieth of the time goes into telling it. */
+const FILES_PER_MS = 20;
+/** And for so long at most. */
+const MOST_HAVE_MS = 2_000;
+/** Files that are looked at between two looks at the clock. */
+const HAVE_STEP = 64;
 
 /** While what is on disk is still being looked at. */
 const NOT_BEGUN: TransferFacts = {
@@ -60,7 +63,7 @@ export class ItemDownload {
   readonly #writer: ChunkWriter;
   readonly #fileIndex: ReadonlyMap<string, number>;
   #downloader: Downloader | undefined;
-  #have: { readonly have: Have; readonly at: number } | undefined;
+  #have: { readonly have: Promise<Have>; readonly at: number } | undefined;
 
   constructor(components: ItemDownloadComponents, init: ItemDownloadInit) {
     this.sinceMs = components.clock.now();
@@ -127,23 +130,24 @@ export class ItemDownload {
   }
 
   /** Which chunks can be served. */
-  have(): Have {
-    const { manifest } = this.#init;
+  have(): Promise<Have> {
     const now = this.#components.clock.monotonic();
-    if (this.#have && now - this.#have.at < HAVE_MS) return this.#have.have;
-    const have = this.#makeHave();
-    if (manifest.files.length >= MANY_FILES) this.#have = { have, at: now };
+    const ms = Math.min(MOST_HAVE_MS, this.#init.manifest.files.length / FILES_PER_MS);
+    if (this.#have && now - this.#have.at < ms) return this.#have.have;
+    const have = inSlices(this.#makeHave());
+    this.#have = { have, at: now };
     return have;
   }
 
-  #makeHave(): Have {
-    const { manifest } = this.#init;
-    const files = manifest.files.map(({ path }, index) => ({
-      path,
-      bitmap: this.#writer.bitmaps[index] ?? new Uint8Array(),
-    }));
-    const some = files.filter(({ bitmap }) => bitmap.some((byte) => byte !== 0));
-    return { version: manifest.version, files: some.filter(({ path }) => path !== SENTINEL) };
+  *#makeHave(): Generator<void, Have> {
+    const { version, files } = this.#init.manifest;
+    const some: HaveFile[] = [];
+    for (const [index, { path }] of files.entries()) {
+      if (index % HAVE_STEP === HAVE_STEP - 1) yield;
+      const bitmap = this.#writer.bitmaps[index];
+      if (path !== SENTINEL && bitmap?.some((byte) => byte !== 0)) some.push({ path, bitmap });
+    }
+    return { version, files: some };
   }
 
   /** A file of which some chunks can be served. */

@@ -2,6 +2,7 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DaemonError, logger } from "../core/mod.ts";
+import { isManifestTooLong, TOO_LONG } from "./manifest_length.ts";
 import { BACKUP, CHUNK_BYTES, INSTALLING, INTENT, INTENT_TEMP } from "./names.ts";
 import { MAX_INTENT_BYTES, SENTINEL_PARKED, SENTINEL_TEMP } from "./names.ts";
 import type { FoundFile, FoundItem } from "./scanner.ts";
@@ -24,6 +25,8 @@ export interface LocalItem {
   readonly installed: boolean;
   /** Every file is hashed, so that the item is announced. */
   readonly isHashed: boolean;
+  /** Its manifest is longer than peers accept, so that they are not told of it. */
+  readonly isTooLong: boolean;
   /** Files that cannot be shared, and why. */
   readonly skipped: FoundItem["skipped"];
 }
@@ -59,8 +62,23 @@ export function isUnfinished(root: string): boolean {
 
 /** An item as lists show it. */
 export function localItem(item: IndexedItem, skipped: FoundItem["skipped"]): LocalItem {
-  const { id, version, size, files, installed, isHashed } = item;
-  return { id, version, size, files, installed, isHashed, skipped, downloaded: isDownloaded(item) };
+  const { id, version, size, files, installed, isHashed, isTooLong = false } = item;
+  const downloaded = isDownloaded(item);
+  return { id, version, size, files, installed, isHashed, isTooLong, skipped, downloaded };
+}
+
+/** An item as the index keeps it. @param files Those that belong to it. */
+export function foundItem(
+  { id, version, installed, sentinelMtimeMs }: FoundItem,
+  files: readonly FoundFile[],
+  known: Pick<IndexedItem, "isFetched" | "isHashed">,
+): IndexedItem {
+  const size = files.reduce((sum, { size }) => sum + size, 0);
+  const isTooLong = version !== undefined && isManifestTooLong(id, version, files);
+  return {
+    ...{ ...known, id, version: version ?? "", installed, isTooLong, size, files: files.length },
+    sentinelMtimeMs: version === undefined ? 0 : sentinelMtimeMs,
+  };
 }
 
 // Items without a sentinel are kept in the index for what is installed of them.
@@ -72,6 +90,7 @@ function isDownloaded({ sentinelMtimeMs }: IndexedItem): boolean {
 export function isEqual(a: LocalItem, b: LocalItem): boolean {
   return a.version === b.version && a.size === b.size && a.files === b.files &&
     a.downloaded === b.downloaded && a.installed === b.installed && a.isHashed === b.isHashed &&
+    a.isTooLong === b.isTooLong &&
     isSameSkipped(a, b);
 }
 
@@ -93,6 +112,13 @@ export function warnOfSkipped(before: LocalItem | undefined, now: LocalItem): vo
   if (!first || !now.downloaded || (before && isSameSkipped(before, now))) return;
   const { id, skipped } = now;
   log.warn("Some of an item is not shared", { id, count: skipped.length, ...first });
+}
+
+/** Says once in the log that peers are not told of an item. */
+export function warnOfLength(before: LocalItem | undefined, { id, isTooLong }: LocalItem): void {
+  if (isTooLong && !before?.isTooLong) {
+    log.warn("An item is not shared", { id, reason: TOO_LONG });
+  }
 }
 
 /** @throws {DaemonError} `not_found` for an item nobody here knows. */

@@ -5,15 +5,16 @@ import type { Catalog } from "./catalog.ts";
 import type { Files } from "./files.ts";
 import { fromHex, hashFiles } from "./hashing.ts";
 import { KeptManifests } from "./kept_manifests.ts";
+import { ListedGames } from "./listed_games.ts";
 import { type Manifest, sizeOf } from "./manifest.ts";
 import type { Game } from "./messages.ts";
-import { hashGroups, isEqual, isUnfinished, type LocalItem, localItem } from "./local_item.ts";
-import { warnOfSkipped } from "./local_item.ts";
+import { foundItem, hashGroups, isEqual, isUnfinished } from "./local_item.ts";
+import { type LocalItem, localItem, warnOfLength, warnOfSkipped } from "./local_item.ts";
 import { isItemId } from "./names.ts";
-import { completeFile, type ServedFile } from "./peer_server.ts";
+import { completeFile, type ServedFile } from "./served_file.ts";
 import { type FoundFile, type FoundItem, itemFolders, scanItem, twinFolder } from "./scanner.ts";
 import { inSlices } from "./slices.ts";
-import type { IndexedItem, IndexStore } from "./store.ts";
+import type { IndexStore } from "./store.ts";
 
 /** What {@link LocalItems} uses. */
 export interface LocalItemsComponents {
@@ -43,6 +44,7 @@ export class LocalItems {
   readonly #components: LocalItemsComponents;
   readonly #items = new Map<string, LocalItem>();
   readonly #manifests: KeptManifests;
+  readonly #listed: ListedGames;
   readonly #queue = new Set<string>();
   readonly #abort = new AbortController();
   #hashing: Promise<void> | undefined;
@@ -52,6 +54,7 @@ export class LocalItems {
   constructor(components: LocalItemsComponents, init: { dir: string }) {
     this.#components = components;
     this.#manifests = new KeptManifests(components);
+    this.#listed = new ListedGames(components);
     this.dir = init.dir;
   }
 
@@ -123,23 +126,22 @@ export class LocalItems {
   }
 
   /** What peers are told of: in the catalog, downloaded, hashed. */
-  async games(): Promise<Game[]> {
-    const games: Game[] = [];
-    for (const { id, version, size, downloaded, installed, isHashed } of this.#items.values()) {
-      if (!downloaded || !isHashed || !await this.#components.catalog.has(id)) continue;
-      const name = await this.#components.catalog.nameOf(id);
-      games.push({ id, name, version, size, downloaded, installed });
-    }
-    return games;
+  async games(): Promise<readonly Game[]> {
+    return await this.#listed.of(this.#items.values());
   }
 
-  /** The manifest of an item that is announced. */
+  /** The manifest of an item that is hashed. */
   async manifest(id: string): Promise<Manifest | undefined> {
     const item = this.#items.get(id);
     if (!item?.downloaded || !item.isHashed || !await this.#components.catalog.has(id)) {
       return undefined;
     }
     return await this.#manifests.get(id, item.version);
+  }
+
+  /** The same for peers: none that they would refuse. */
+  async announced(id: string): Promise<Manifest | undefined> {
+    return this.#items.get(id)?.isTooLong ? undefined : await this.manifest(id);
   }
 
   /** A file of an announced item. */
@@ -218,7 +220,7 @@ export class LocalItems {
       this.#manifests.forget(id);
       return this.#items.delete(id);
     }
-    const { version, installed, skipped, sentinelMtimeMs } = found;
+    const { version, skipped } = found;
     const isFetched = known?.isFetched === true && known.version === version;
     const rows = store.fileFacts(id);
     const files = isFetched ? found.files.filter(({ path }) => rows.has(path)) : found.files;
@@ -227,15 +229,12 @@ export class LocalItems {
       return row?.size === file.size && row.mtimeMs === file.mtimeMs;
     };
     const isHashed = version !== undefined && files.every(isSame) && files.length === rows.size;
-    const item: IndexedItem = {
-      ...{ id, version: version ?? "", installed, isFetched, isHashed },
-      sentinelMtimeMs: version === undefined ? 0 : sentinelMtimeMs,
-      ...{ size: files.reduce((sum, { size }) => sum + size, 0), files: files.length },
-    };
+    const item = foundItem(found, files, { isFetched, isHashed });
     if (!isHashed) this.#manifests.forget(id);
     if (version !== undefined && !isHashed) this.#queue.add(id);
     const next = localItem(item, skipped);
     warnOfSkipped(before, next);
+    warnOfLength(before, next);
     this.#items.set(id, next);
     if (known && isEqual(localItem(known, []), localItem(item, []))) {
       return !before || !isEqual(before, next);

@@ -1,79 +1,31 @@
 /**
- * Long answers, written and read in pieces: a manifest of 100,000 files is tens of megabytes of
+ * Long answers, read in pieces: a manifest of 100,000 files is tens of megabytes of
  * JSON, and parsing it in one go would hold the event loop for most of a second.
  */
-import type { ByteStream } from "../network/mod.ts";
 import { fileHash, fromHex } from "./hashing.ts";
 import type { FileEntry, Manifest } from "./manifest.ts";
-import { broken, type FrameReader, MAX_ANSWER_BYTES, parseJson, varint } from "./messages.ts";
+import { broken, type FrameReader, MAX_ANSWER_BYTES, parseJson } from "./messages.ts";
 import { chunkCount, isItemId, itemPathProblem, twinKey } from "./names.ts";
 import { MAX_FILES } from "./scanner.ts";
-import { inSlices, turn } from "./slices.ts";
+import { turn } from "./slices.ts";
 
-const PIECE_CHARACTERS = 65_536;
 /** Bytes that are looked at between two looks at the clock. */
 const READ_BYTES = 8_192;
 /** Longest entry of a list; a manifest has one a file. */
 const MAX_ENTRY_BYTES = 8 * 1_024 * 1_024;
 
-/** The text of a manifest in pieces; their bytes are counted before the first is sent. */
-async function manifestPieces(manifest: Manifest): Promise<Uint8Array[]> {
-  const pieces: Uint8Array[] = [];
-  const encoder = new TextEncoder();
-  const head = JSON.stringify({ id: manifest.id, version: manifest.version }).slice(0, -1);
-  let text = `{"Game":${head},"files":[`;
-  await inSlices(function* () {
-    for (const [index, { path, size, sha256, chunks }] of manifest.files.entries()) {
-      text += `${index > 0 ? "," : ""}${JSON.stringify({ path, size, sha256, chunks })}`;
-      if (text.length < PIECE_CHARACTERS) continue;
-      pieces.push(encoder.encode(text));
-      text = "";
-      yield;
-    }
-  }());
-  pieces.push(encoder.encode(`${text}]}}`));
-  return pieces;
-}
-
-/** The text of manifests that are being sent: made once for all who ask at the same time. */
-export class SharedPieces {
-  readonly #inUse = new Map<Manifest, { readonly pieces: Promise<Uint8Array[]>; users: number }>();
-
-  /** Lends the pieces of a manifest; they are let go with their last user. */
-  async lend(manifest: Manifest, use: (pieces: Uint8Array[]) => Promise<void>): Promise<void> {
-    const lent = this.#inUse.get(manifest) ?? { pieces: manifestPieces(manifest), users: 0 };
-    this.#inUse.set(manifest, lent);
-    lent.users++;
-    try {
-      await use(await lent.pieces);
-    } finally {
-      if (--lent.users === 0) this.#inUse.delete(manifest);
-    }
-  }
-}
-
-/** Sends pieces as one message. */
-export async function writePieces(
-  stream: Pick<ByteStream, "write">,
-  pieces: readonly Uint8Array[],
-  signal: AbortSignal,
-): Promise<void> {
-  const length = pieces.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  if (length > MAX_ANSWER_BYTES) throw broken("the manifest is too long to be sent");
-  await stream.write(varint(length), signal);
-  for (const piece of pieces) await stream.write(piece, signal);
-}
-
 /**
  * Reads a message whose last value is a list of objects, one object at a time.
  *
  * @param take Called with each object of the innermost list, in order.
+ * @param onBytes Told how much was read, each time.
  * @returns The message with that list empty.
  */
 export async function readListMessage(
   reader: FrameReader,
   signal: AbortSignal,
   take: (entry: unknown) => void,
+  onBytes?: (bytes: number) => void,
 ): Promise<unknown> {
   let left = await reader.length(MAX_ANSWER_BYTES, signal);
   const splitter = new EntrySplitter(take);
@@ -83,6 +35,8 @@ export async function readListMessage(
     const piece = new Uint8Array(Math.min(left, READ_BYTES));
     await reader.fill(piece, signal);
     left -= piece.byteLength;
+    onBytes?.(piece.byteLength);
+    signal.throwIfAborted();
     splitter.push(piece);
     if (performance.now() < until) continue;
     await turn();

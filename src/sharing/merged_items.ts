@@ -1,5 +1,6 @@
 import type { Catalog } from "./catalog.ts";
 import { type LocalItem, twinProblem } from "./local_item.ts";
+import { TOO_LONG } from "./manifest_length.ts";
 import { compareVersions, twinKey } from "./names.ts";
 import type { ItemActivity } from "./operation_gate.ts";
 import type { LatestItem } from "./peer_items.ts";
@@ -33,6 +34,8 @@ export interface ListedItem {
     /** The first {@link MAX_TOLD}. */
     readonly files: LocalItem["skipped"];
   };
+  /** Why peers are not told of what is here. */
+  readonly notListed?: string;
 }
 
 /** What a list is made of. */
@@ -85,6 +88,7 @@ async function merged(
     ...(activity ? { activity } : {}),
     ...(problem === undefined ? {} : { problem }),
     ...(own && own.skipped.length > 0 ? { notShared: notSharedOf(own) } : {}),
+    ...(own?.isTooLong ? { notListed: TOO_LONG } : {}),
   };
 }
 

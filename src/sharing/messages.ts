@@ -84,22 +84,15 @@ export class PeerRefusal extends DaemonError {
   }
 }
 
-const kept = new WeakMap<object, Uint8Array | undefined>();
-
-/** Makes the frame of a message that is sent several times only once. */
-export function keepFrame(message: object): void {
-  kept.set(message, undefined);
+/** Whether a peer has too much to do for the moment. */
+export function isBusy(failure: unknown): boolean {
+  return failure instanceof PeerRefusal && failure.errorClass === "Busy";
 }
 
 /** Writes one message: its length as a varint, then JSON. */
 export function frame(message: unknown): Uint8Array {
-  const isKept = typeof message === "object" && message !== null && kept.has(message);
-  const before = isKept ? kept.get(message) : undefined;
-  if (before) return before;
   const body = Buffer.from(JSON.stringify(message));
-  const bytes = new Uint8Array(Buffer.concat([varint(body.byteLength), body]));
-  if (isKept) kept.set(message, bytes);
-  return bytes;
+  return new Uint8Array(Buffer.concat([varint(body.byteLength), body]));
 }
 
 /** A length as a varint of 7 bits a byte, lowest first. */

@@ -1,7 +1,9 @@
 import { type Clock, DaemonError, logger, pause, type Timer } from "../core/mod.ts";
 import type { TellLibraryEvent } from "./events.ts";
+import type { Manifest } from "./manifest.ts";
 import { ManifestPool, type MergedManifest, mergeManifests } from "./manifest_merge.ts";
 import type { PeerManifest } from "./manifest_merge.ts";
+import { isBusy } from "./messages.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { PeerItems } from "./peer_items.ts";
 import { inSlices } from "./slices.ts";
@@ -11,6 +13,9 @@ const MAX_ASKED = 8;
 /** Manifests under way at a time: each may take a hundred megabytes until it is read. */
 const AT_ONCE = 3;
 const SLOW_MS = 6_000;
+/** A peer that has too much to do is asked so often, and again after so long. */
+const BUSY_TRIES = 10;
+const BUSY_MS = 500;
 /** How long the others have once one has answered. */
 const LATE_MS = 20_000;
 /** A merged manifest is used for a download for so long. */
@@ -30,10 +35,15 @@ const log = logger("sharing");
 export class Offers {
   readonly #components: OffersComponents;
   readonly #slowMs: number;
+  readonly #busyMs: number;
   readonly #known = new Map<string, { offer: MergedManifest; at: number }>();
 
-  /** @param init.slowMs Whoever takes longer keeps the next one waiting no more. @default {6_000} */
-  constructor(components: OffersComponents, init: { slowMs?: number } = {}) {
+  /**
+   * @param init.slowMs Whoever takes longer keeps the next one waiting no more. @default {6_000}
+   * @param init.busyMs Until one that is busy is asked again. @default {500}
+   */
+  constructor(components: OffersComponents, init: { slowMs?: number; busyMs?: number } = {}) {
+    this.#busyMs = init.busyMs ?? BUSY_MS;
     this.#components = components;
     this.#slowMs = init.slowMs ?? SLOW_MS;
   }
@@ -69,7 +79,7 @@ export class Offers {
     holders: readonly string[],
     signal: AbortSignal,
   ): Promise<PeerManifest[]> {
-    const { clock, client } = this.#components;
+    const { clock } = this.#components;
     const late = new AbortController();
     const all = AbortSignal.any([signal, late.signal]);
     const pool = new ManifestPool();
@@ -77,7 +87,7 @@ export class Offers {
     let deadline: Timer | undefined;
     const ask = async (peerId: string) => {
       try {
-        const given = await client.getGame(peerId, id, all);
+        const given = await this.#getGame(peerId, id, all);
         const manifest = await inSlices(pool.share(given), all);
         if (!manifest) {
           return log.warn("A peer's manifest is too different from others", { peerId });
@@ -104,5 +114,17 @@ export class Offers {
     await Promise.all(asking);
     deadline?.cancel();
     return manifests;
+  }
+
+  async #getGame(peerId: string, id: string, signal: AbortSignal): Promise<Manifest> {
+    for (let tries = 1;; tries++) {
+      try {
+        return await this.#components.client.getGame(peerId, id, signal);
+      } catch (failure) {
+        if (!isBusy(failure) || tries >= BUSY_TRIES) throw failure;
+        await pause(this.#busyMs, signal);
+        signal.throwIfAborted();
+      }
+    }
   }
 }

@@ -8,6 +8,7 @@ import { type Have, type HaveFile, LIBRARY_PROTOCOL, MAX_SMALL_ANSWER_BYTES } fr
 import type { Request } from "./messages.ts";
 import { CHUNK_BYTES, isItemId, itemPathProblem } from "./names.ts";
 import type { RateLimits } from "./rate_limit.ts";
+import { ReadBudget } from "./read_budget.ts";
 import { MAX_FILES } from "./scanner.ts";
 
 /** Longest wait for the answer to a ping, contract 5.5. */
@@ -22,8 +23,10 @@ export const MAX_LISTED_GAMES = 100_000;
 const MAX_UNREAD_BYTES = CHUNK_BYTES + 65_536;
 /** What comes before the bytes of a chunk, and the protocol's own talk. */
 const FRAME_BYTES = 4_096;
-/** The same for answers that are read as they come. */
-const MAX_UNREAD_LIST_BYTES = 40 * 1_024 * 1_024;
+/** While so much of an answer that is read as it comes is unread, the peer has to wait. */
+const PACE_BYTES = 524_288;
+/** Nobody who does has more unread. */
+const MAX_PACED_BYTES = 8 * PACE_BYTES;
 
 /** What {@link PeerClient} uses. */
 export interface PeerClientComponents {
@@ -38,9 +41,17 @@ export interface PeerClientComponents {
 export class PeerClient {
   readonly #components: PeerClientComponents;
   readonly #stallMs: number;
+  readonly #budget: ReadBudget;
 
-  /** @param init.stallMs Longest silence within an answer. @default {10_000} */
-  constructor(components: PeerClientComponents, init: { stallMs?: number } = {}) {
+  /**
+   * @param init.stallMs Longest silence within an answer. @default {10_000}
+   * @param init.readingBytes Of all long answers that are being read. @default {100_663_296}
+   */
+  constructor(
+    components: PeerClientComponents,
+    init: { stallMs?: number; readingBytes?: number } = {},
+  ) {
+    this.#budget = new ReadBudget(init.readingBytes);
     this.#components = components;
     this.#stallMs = init.stallMs ?? STALL_MS;
   }
@@ -59,14 +70,12 @@ export class PeerClient {
   async listGames(peerId: string, signal: AbortSignal): Promise<Game[]> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
     const games: Game[] = [];
-    await this.#ask(peerId, { ListGames: {} }, deadline, async (reader) => {
-      const rest = await readListMessage(reader, deadline, (entry) => {
-        const game = GameJson().safeParse(entry);
-        if (game.success) games.push(game.data);
-        if (games.length > MAX_LISTED_GAMES) throw broken("it lists too many items");
-      });
-      checkRefusal(rest);
-    });
+    const take = (entry: unknown) => {
+      const game = GameJson().safeParse(entry);
+      if (game.success) games.push(game.data);
+      if (games.length > MAX_LISTED_GAMES) throw broken("it lists too many items");
+    };
+    await this.#askList(peerId, { ListGames: {} }, deadline, take);
     return games;
   }
 
@@ -74,27 +83,21 @@ export class PeerClient {
   async getGame(peerId: string, id: string, signal: AbortSignal): Promise<Manifest> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(LIST_TIMEOUT_MS)]);
     const manifest = new ManifestReader(id);
-    return await this.#ask(peerId, { GetGame: { id } }, deadline, async (reader) => {
-      const rest = await readListMessage(reader, deadline, manifest.take);
-      checkRefusal(rest);
-      return manifest.finish(rest);
-    });
+    const rest = await this.#askList(peerId, { GetGame: { id } }, deadline, manifest.take);
+    return manifest.finish(rest);
   }
 
   /** Which chunks of an item a peer has. */
   async getHave(peerId: string, id: string, signal: AbortSignal): Promise<Have> {
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(PING_TIMEOUT_MS)]);
     const files: HaveFile[] = [];
-    return await this.#ask(peerId, { GetHave: { id } }, deadline, async (reader) => {
-      const rest = await readListMessage(reader, deadline, (entry) => {
-        files.push(haveFile(entry));
-        if (files.length > MAX_FILES) throw broken("it has too many files");
-      });
-      checkRefusal(rest);
-      const version = (rest as { Have?: { version?: unknown } } | null)?.Have?.version;
-      if (!isItemId(id) || typeof version !== "string") throw broken("it has no version");
-      return { version, files };
+    const rest = await this.#askList(peerId, { GetHave: { id } }, deadline, (entry) => {
+      files.push(haveFile(entry));
+      if (files.length > MAX_FILES) throw broken("it has too many files");
     });
+    const version = (rest as { Have?: { version?: unknown } } | null)?.Have?.version;
+    if (!isItemId(id) || typeof version !== "string") throw broken("it has no version");
+    return { version, files };
   }
 
   /**
@@ -142,7 +145,7 @@ export class PeerClient {
         await onChunk(at / CHUNK_BYTES, buffer);
         stall.reset();
       }
-    }, { id, wanted: expected, maxUnreadBytes: MAX_UNREAD_LIST_BYTES });
+    }, { id, wanted: expected });
   }
 
   async #fetch(
@@ -150,11 +153,7 @@ export class PeerClient {
     request: Request,
     signal: AbortSignal,
     take: (reader: FrameReader, size: number, stall: Stall) => Promise<void>,
-    { id, wanted, maxUnreadBytes = MAX_UNREAD_BYTES }: {
-      id: string;
-      wanted: number;
-      maxUnreadBytes?: number;
-    },
+    { id, wanted }: { id: string; wanted: number },
   ): Promise<void> {
     const stall = new Stall(this.#components.clock, this.#stallMs, signal);
     try {
@@ -169,10 +168,28 @@ export class PeerClient {
         stall.reset();
         await take(reader, size, stall);
         await reader.end(stall.signal);
-      }, maxUnreadBytes);
+      });
     } finally {
       stall.end();
     }
+  }
+
+  // Of a message with a list: what is left of it.
+  async #askList(
+    peerId: string,
+    request: Request,
+    deadline: AbortSignal,
+    take: (entry: unknown) => void,
+  ): Promise<unknown> {
+    return await this.#budget.run(
+      deadline,
+      (signal, onBytes) =>
+        this.#ask(peerId, request, signal, async (reader) => {
+          const rest = await readListMessage(reader, signal, take, onBytes);
+          checkRefusal(rest);
+          return rest;
+        }),
+    );
   }
 
   async #ask<T>(
@@ -180,11 +197,14 @@ export class PeerClient {
     request: Request,
     signal: AbortSignal,
     read: (reader: FrameReader) => Promise<T>,
-    maxUnreadBytes = MAX_UNREAD_LIST_BYTES,
   ): Promise<T> {
-    const isChunk = "GetGameFileChunk" in request;
-    const expectedBytes = isChunk ? request.GetGameFileChunk.length + FRAME_BYTES : 0;
-    const options = { signal, maxUnreadBytes, expectedBytes };
+    const room = "GetGameFileChunk" in request
+      ? {
+        maxUnreadBytes: MAX_UNREAD_BYTES,
+        expectedBytes: request.GetGameFileChunk.length + FRAME_BYTES,
+      }
+      : { maxUnreadBytes: MAX_PACED_BYTES, paceBytes: PACE_BYTES };
+    const options = { signal, ...room };
     const stream: ByteStream = await this.#components.streams.open(
       peerId,
       LIBRARY_PROTOCOL,

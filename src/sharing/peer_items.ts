@@ -1,5 +1,5 @@
 import { type Clock, guard, logger, type Timer } from "../core/mod.ts";
-import { type Game, PeerRefusal } from "./messages.ts";
+import { type Game, isBusy } from "./messages.ts";
 import { compareVersions } from "./names.ts";
 import type { PeerClient } from "./peer_client.ts";
 
@@ -240,10 +240,6 @@ export class PeerItems {
       if (now - seenAt >= MAX_SILENCE_MS) this.#lose(peerId);
     }
   }
-}
-
-function isBusy(failure: unknown): boolean {
-  return failure instanceof PeerRefusal && failure.errorClass === "Busy";
 }
 
 function newer(latest: LatestItem | undefined, game: Game, peerId: string): LatestItem {

@@ -1,15 +1,15 @@
-import { join } from "node:path";
-import { logger } from "../core/mod.ts";
+import { type Clock, logger } from "../core/mod.ts";
 import type { ByteStream, ProtocolStreams } from "../network/mod.ts";
+import { type Answer, gamesAnswer, haveAnswer, KeptAnswers, manifestAnswer } from "./answers.ts";
 import { BufferPool } from "./buffer_pool.ts";
 import { type Files, isMissing, type OpenFile } from "./files.ts";
-import type { FileEntry, Manifest } from "./manifest.ts";
-import { SharedPieces, writePieces } from "./manifest_text.ts";
+import type { Manifest } from "./manifest.ts";
 import { type ErrorClass, frame, type Game, type Have } from "./messages.ts";
 import { LIBRARY_PROTOCOL, MAX_REQUEST_BYTES, type Request } from "./messages.ts";
-import { CHUNK_BYTES } from "./names.ts";
-import { armed, haveMessage, readRequest, REQUEST_TIMEOUT_MS } from "./requests.ts";
+import { QuestionLimit } from "./question_limit.ts";
+import { armed, readRequest, REQUEST_TIMEOUT_MS } from "./requests.ts";
 import type { RateLimits } from "./rate_limit.ts";
+import type { ServedFile } from "./served_file.ts";
 
 /** Streams a peer may have at a time, contract 5.2. */
 export const MAX_STREAMS_PER_PEER = 8;
@@ -22,20 +22,10 @@ const LIMITED_BYTES = 65_536;
 /** Buffers kept for their next use. */
 const KEPT_BUFFERS = 8;
 
-/** A file that may be served: only bytes that were verified. */
-export interface ServedFile {
-  readonly absolutePath: string;
-  readonly size: number;
-  /** The file is served only while it has this time; undefined while it is being fetched. */
-  readonly mtimeMs: number | undefined;
-  /** Whether bytes are there, for an item that is still being fetched. */
-  hasRange(offset: number, length: number): boolean;
-}
-
 /** What the library gives to the server. */
 export interface ServedItems {
   /** Items in the catalog that are downloaded and hashed. */
-  games(): Promise<Game[]>;
+  games(): Promise<readonly Game[]>;
   manifest(id: string): Promise<Manifest | undefined>;
   have(id: string): Promise<Have | undefined>;
   /** By the manifest, not by the file system. */
@@ -47,6 +37,7 @@ export interface ServedItems {
 /** What {@link PeerServer} uses. */
 export interface PeerServerComponents {
   readonly streams: Pick<ProtocolStreams, "handle">;
+  readonly clock: Pick<Clock, "after" | "monotonic">;
   readonly items: ServedItems;
   readonly files: Files;
   readonly uploads: Pick<RateLimits, "take" | "pieceBytes">;
@@ -75,13 +66,16 @@ export class PeerServer {
   readonly #components: PeerServerComponents;
   readonly #streams = new Map<string, number>();
   readonly #buffers = new BufferPool(READ_BYTES, KEPT_BUFFERS);
-  readonly #pieces = new SharedPieces();
+  readonly #answers: KeptAnswers;
+  readonly #questions: QuestionLimit;
   #open = 0;
   #stop: (() => Promise<void>) | undefined;
   #abort = new AbortController();
 
   constructor(components: PeerServerComponents) {
     this.#components = components;
+    this.#answers = new KeptAnswers(components);
+    this.#questions = new QuestionLimit(components);
   }
 
   /** Begins to answer. */
@@ -99,6 +93,7 @@ export class PeerServer {
     const stop = this.#stop;
     this.#stop = undefined;
     await stop?.();
+    this.#answers.clear();
   }
 
   async #serve(stream: ByteStream): Promise<void> {
@@ -163,27 +158,33 @@ export class PeerServer {
   ): Promise<void> {
     const { items } = this.#components;
     if ("Ping" in request) return await stream.write(frame({ Pong: {} }), signal);
-    if ("ListGames" in request) {
-      return await stream.write(frame({ Games: await items.games() }), signal);
-    }
-    if ("GetGame" in request) {
-      const manifest = await items.manifest(request.GetGame.id);
-      if (!manifest) throw new Refusal("NotFound");
-      return await this.#pieces.lend(manifest, async (pieces) => {
-        touch();
-        await writePieces(stream, pieces, signal);
-      });
-    }
-    if ("GetHave" in request) {
-      const have = await items.have(request.GetHave.id);
-      if (!have) throw new Refusal("NotFound");
-      return await stream.write(frame(haveMessage(have)), signal);
+    if ("GetGameFileChunk" in request) {
+      return await this.#send(stream, request.GetGameFileChunk, signal, touch);
     }
     if ("GetGameFileData" in request) {
       const { id, path } = request.GetGameFileData;
       return await this.#send(stream, { id, path, offset: 0, length: undefined }, signal, touch);
     }
-    await this.#send(stream, request.GetGameFileChunk, signal, touch);
+    if (!this.#questions.take(stream.peerId)) throw new Refusal("Busy");
+    const write = async ({ pieces, byteLength }: Answer) => {
+      this.#questions.sent(stream.peerId, byteLength);
+      touch();
+      for (const piece of pieces) {
+        await stream.write(piece, signal);
+        touch();
+      }
+    };
+    if ("ListGames" in request) {
+      return await this.#answers.lend(await items.games(), gamesAnswer, write);
+    }
+    if ("GetGame" in request) {
+      const manifest = await items.manifest(request.GetGame.id);
+      if (!manifest) throw new Refusal("NotFound");
+      return await this.#answers.lend(manifest, manifestAnswer, write);
+    }
+    const have = await items.have(request.GetHave.id);
+    if (!have) throw new Refusal("NotFound");
+    await this.#answers.lend(have, haveAnswer, write);
   }
 
   async #send(
@@ -278,23 +279,4 @@ export class PeerServer {
     await file.close();
     throw new Refusal("NotFound");
   }
-}
-
-/** A file of an item that is complete. */
-export function completeFile(root: string, entry: FileEntry, mtimeMs: number): ServedFile {
-  return {
-    absolutePath: join(root, ...entry.path.split("/")),
-    size: entry.size,
-    mtimeMs,
-    hasRange: () => true,
-  };
-}
-
-/** Whether every chunk of a range is in a bitmap. */
-export function bitmapHas(bitmap: Uint8Array, offset: number, length: number): boolean {
-  const last = Math.floor((offset + Math.max(1, length) - 1) / CHUNK_BYTES);
-  for (let chunk = Math.floor(offset / CHUNK_BYTES); chunk <= last; chunk++) {
-    if (((bitmap[chunk >> 3] ?? 0) >> (chunk & 7) & 1) === 0) return false;
-  }
-  return true;
 }

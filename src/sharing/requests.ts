@@ -1,15 +1,7 @@
 /** Reading requests of peers, and the deadlines of answering them. */
-import { Buffer } from "node:buffer";
 import { logger } from "../core/mod.ts";
 import type { ByteStream } from "../network/mod.ts";
-import {
-  FrameReader,
-  type Have,
-  keepFrame,
-  MAX_REQUEST_BYTES,
-  type Request,
-  RequestJson,
-} from "./messages.ts";
+import { FrameReader, MAX_REQUEST_BYTES, type Request, RequestJson } from "./messages.ts";
 
 /** Longest wait for a request to be complete. */
 export const REQUEST_TIMEOUT_MS = 10_000;
@@ -53,25 +45,4 @@ export async function readRequest(
     log.debug("A peer sent no request", { peerId: stream.peerId, error: failure });
     return undefined;
   }
-}
-
-const known = new WeakMap<Have, object>();
-
-/** Which chunks there are, as it is sent; the same answer to all who ask of the same. */
-export function haveMessage(have: Have): unknown {
-  const before = known.get(have);
-  if (before) return before;
-  const { version, files } = have;
-  const message = {
-    Have: {
-      version,
-      files: files.map(({ path, bitmap }) => ({
-        path,
-        bitmap: Buffer.from(bitmap).toString("base64"),
-      })),
-    },
-  };
-  known.set(have, message);
-  keepFrame(message);
-  return message;
 }

@@ -65,7 +65,7 @@ export class Sharing implements Service {
       },
     }, init);
     this.#server = new PeerServer({
-      ...{ streams, files, items: this.#served() },
+      ...{ streams, clock, files, items: this.#served() },
       uploads: new RateLimits(clock, {
         total: () => limits().uploadTotal,
         perPeer: () => limits().uploadPerPeer,
@@ -276,10 +276,10 @@ export class Sharing implements Service {
   #served(): ServedItems {
     return {
       games: async () => await this.#folder?.local.games() ?? [],
-      manifest: async (id) => await this.#folder?.local.manifest(id),
+      manifest: async (id) => await this.#folder?.local.announced(id),
       have: async (id) => {
         if (!await this.#components.catalog.has(id)) return undefined;
-        return this.#fetches.get(id)?.have();
+        return await this.#fetches.get(id)?.have();
       },
       file: async (id, path) => {
         const download = this.#fetches.get(id);

@@ -28,6 +28,8 @@ export interface IndexedItem {
   readonly isFetched: boolean;
   /** Every file has its hashes. */
   readonly isHashed: boolean;
+  /** Its manifest is longer than peers accept. @default false */
+  readonly isTooLong?: boolean;
 }
 
 /** A chunk of an unfinished download that is on disk. */
@@ -110,7 +112,8 @@ export class IndexStore {
     this.#run(
       "INSERT OR REPLACE INTO item VALUES(?,?,?,?,?,?,?,?)",
       ...[item.id, item.version, item.sentinelMtimeMs, item.size, item.files],
-      ...[Number(item.installed), Number(item.isFetched), Number(item.isHashed)],
+      ...[Number(item.installed), Number(item.isFetched)],
+      Number(item.isHashed) | Number(item.isTooLong ?? false) << 1,
     );
     this.#items?.set(item.id, item);
   }
@@ -269,7 +272,8 @@ function itemOf(row: Row): IndexedItem {
     files: Number(row["files"]),
     installed: row["installed"] === 1,
     isFetched: row["fetched"] === 1,
-    isHashed: row["hashed"] === 1,
+    isHashed: (Number(row["hashed"]) & 1) === 1,
+    ...((Number(row["hashed"]) & 2) === 2 ? { isTooLong: true } : {}),
   };
 }
 

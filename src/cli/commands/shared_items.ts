@@ -53,11 +53,13 @@ function notShared(items: readonly Item[]): string[] {
   return more > 0 ? [...lines, `and files of ${more} more items are not shared`] : lines;
 }
 
-function stateOf({ activity, problem, installed, downloaded, can_update, local_version }: Item) {
+function stateOf(item: Item): string {
+  const { activity, problem, installed, downloaded, can_update, local_version, not_listed } = item;
   if (problem !== undefined) return `blocked: ${problem}`;
   if (activity !== undefined) return activity;
   const here = installed ? "installed" : downloaded ? "downloaded" : "";
-  return can_update ? `${here || "here"} ${local_version ?? ""}, update`.trim() : here;
+  const state = can_update ? `${here || "here"} ${local_version ?? ""}, update`.trim() : here;
+  return not_listed === undefined ? state : `${state}, not shared: ${not_listed}`;
 }
 
 /** `almenad library get <item>`: fetches the newest version and installs it. */

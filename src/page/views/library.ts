@@ -73,6 +73,10 @@ function State({ item }: { item: Item }): View {
   }
   if (item.activity) return html`<${Badge} tone="accent">${plain(item.activity, 40)}<//>`;
   if (item.can_update) return html`<${Badge} tone="warn">update<//>`;
+  if (item.not_listed) {
+    return html`<span title=${plain(item.not_listed)}><${Badge} tone="warn">not shared<//>
+      <small class="problem"><${Plain} text=${item.not_listed} max=${160} /></small></span>`;
+  }
   if (item.installed) return html`<${Badge} tone="good">installed<//>`;
   return html`<${Badge} tone="plain">${item.downloaded ? "downloaded" : "at peers"}<//>`;
 }

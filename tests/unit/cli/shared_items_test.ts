@@ -39,8 +39,9 @@ Deno.test("listItems() is a table of what peers and this machine have", async ()
   const here = { ...ITEM, id: "here", name: "Here", peers: 0, can_update: false };
   const busy = { ...here, id: "busy", activity: "downloading" };
   const bad = { ...here, id: "bad", problem: "its log\ncannot be read" };
+  const long = { ...here, id: "long", not_listed: "it is too long" };
   const { context, out } = fake({
-    "library.items": { dir: "/library", peers: 1, items: [ITEM, here, busy, bad] },
+    "library.items": { dir: "/library", peers: 1, items: [ITEM, here, busy, bad, long] },
   });
   assert.equal(await commands.listItems(context, []), 0);
   assert.deepEqual(out[0]?.split("\n"), [
@@ -50,6 +51,7 @@ Deno.test("listItems() is a table of what peers and this machine have", async ()
     "here  Here      2        5.0 MiB  0      installed",
     "busy  Here      2        5.0 MiB  0      downloading",
     "bad   Here      2        5.0 MiB  0      blocked: its log cannot be read",
+    "long  Here      2        5.0 MiB  0      installed, not shared: it is too long",
   ]);
 });
 

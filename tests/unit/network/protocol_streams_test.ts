@@ -171,3 +171,38 @@ function aborting(reason: Error): AbortSignal {
   setTimeout(() => abort.abort(reason), 20);
   return abort.signal;
 }
+
+testWithLibp2p(
+  "ProtocolStreams.open() has a peer wait that sends faster than is read, and loses nothing",
+  async () => {
+    const turns = new LoopTurns();
+    const [sender, receiver] = await Promise.all([daemonNode(turns), daemonNode(turns)]);
+    try {
+      const total = 30 * 1_048_576;
+      let sent = 0;
+      const theirs = new ProtocolStreams({ node: () => sender });
+      await theirs.handle(PROTOCOL, { maxStreams: 8, maxUnreadBytes: 65_536 }, async (stream) => {
+        for (; sent < total; sent += 65_536) await stream.write(Buffer.alloc(65_536, sent >> 20));
+        await stream.closeWrite();
+      });
+      await receiver.dial(sender.getMultiaddrs());
+      const ours = new ProtocolStreams({ node: () => receiver });
+      const signal = AbortSignal.timeout(30_000);
+      const init = { signal, maxUnreadBytes: 4_194_304, paceBytes: 524_288 };
+      const stream = await ours.open(sender.peerId.toString(), PROTOCOL, init);
+      for (let before = -1; before !== sent;) {
+        before = sent;
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+      assert.equal(sent >= 524_288 && sent <= 4_194_304, true, `${sent} bytes ahead of the reader`);
+      let at = 0;
+      for (let bytes = await stream.read(signal); bytes; bytes = await stream.read(signal)) {
+        if (bytes[0] !== at >> 20) assert.fail(`byte ${at} is ${bytes[0]}`);
+        at += bytes.byteLength;
+      }
+      assert.equal(at, total);
+    } finally {
+      await Promise.all([sender.stop(), receiver.stop(), turns.close()]);
+    }
+  },
+);

@@ -8,7 +8,7 @@ import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { bitmapsOf } from "../../../src/sharing/holdings.ts";
 import { fileHash } from "../../../src/sharing/hashing.ts";
 import type { FileEntry, Manifest } from "../../../src/sharing/manifest.ts";
-import { SharedPieces } from "../../../src/sharing/manifest_text.ts";
+import { KeptAnswers, manifestAnswer } from "../../../src/sharing/answers.ts";
 import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
 import { MAX_LISTED_CHARACTERS, PeerItems } from "../../../src/sharing/peer_items.ts";
 import { IndexStore } from "../../../src/sharing/store.ts";
@@ -232,24 +232,29 @@ Deno.test("bitmapsOf() keeps no more of a bitmap than its file has chunks", () =
   assert.deepEqual([bitmap?.byteLength, bitmap?.buffer.byteLength], [1, 1]);
 });
 
-Deno.test("SharedPieces makes the text of a manifest once for all who ask at a time", async () => {
-  const shared = new SharedPieces();
+Deno.test("KeptAnswers makes an answer once for all who ask, and lets go of it in the end", async () => {
+  const clock = new FakeClock();
+  const kept = new KeptAnswers({ clock });
   const files = Array.from({ length: 2_000 }, (_, n) => fileOf(`f${n}`, 0));
   const manifest = { id: "a", version: "1", files };
   const { promise: goOn, resolve } = Promise.withResolvers<void>();
-  const seen: Uint8Array[][] = [];
+  const seen: unknown[] = [];
   const ask = () =>
-    shared.lend(manifest, async (pieces) => {
-      seen.push(pieces);
+    kept.lend(manifest, manifestAnswer, async (answer) => {
+      seen.push(answer);
       await goOn;
     });
   const asked = [ask(), ask(), ask()];
   await waitFor("all of them", () => seen.length === 3);
-  assert.equal(new Set(seen).size, 1);
   resolve();
   await Promise.all(asked);
+  await clock.advance(4_000);
+  await ask();
+  assert.equal(new Set(seen).size, 1);
+  await clock.advance(5_001);
   await ask();
   assert.equal(new Set(seen).size, 2, "nothing is kept for nobody");
+  kept.clear();
 });
 
 Deno.test("PeerItems forgets what is beyond the bound of all lists together", async () => {

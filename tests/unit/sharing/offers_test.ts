@@ -4,6 +4,7 @@ import { Offers } from "../../../src/sharing/offers.ts";
 import { fileHash, fromHex } from "../../../src/sharing/hashing.ts";
 import type { FileEntry, Manifest } from "../../../src/sharing/manifest.ts";
 import { ManifestPool, MAX_POOLED_CHARACTERS } from "../../../src/sharing/manifest_merge.ts";
+import { PeerRefusal } from "../../../src/sharing/messages.ts";
 import { inSlices } from "../../../src/sharing/slices.ts";
 import { FakeClock } from "../../support/fake_clock.ts";
 import { waitFor } from "../../support/wait.ts";
@@ -31,7 +32,7 @@ function scene(peers: number, getGame: (peerId: string, signal: AbortSignal) => 
     client: { getGame: (peerId, _id, signal) => getGame(peerId, signal) },
     peers: { latest: () => latest, refresh: () => Promise.resolve() },
     tell: () => undefined,
-  }, { slowMs: 20 });
+  }, { slowMs: 20, busyMs: 5 });
   return { offers, clock };
 }
 
@@ -70,6 +71,16 @@ Deno.test("Offers.ask() waits for none that stalls once others have answered", a
   assert.equal(aborted.length, 7);
   assert.equal((await asked).sources.size, 1);
   assert.equal(clock.pending, 0);
+});
+
+Deno.test("Offers.ask() asks a peer again that has too much to do", async () => {
+  let asked = 0;
+  const { offers } = scene(1, () => {
+    if (++asked < 3) return Promise.reject(new PeerRefusal("Busy"));
+    return Promise.resolve(manifestOf(["a"]));
+  });
+  assert.equal((await offers.ask("game", signal)).sources.size, 1);
+  assert.equal(asked, 3);
 });
 
 Deno.test("ManifestPool keeps equal entries once, and refuses what is too much", async () => {
