@@ -77,18 +77,25 @@ export class ListenerWatchdog implements Service {
     return Promise.resolve();
   }
 
-  /** Calls every listener once and records the outcome. */
+  /**
+   * Calls every listener once and records the outcome. All at the same time: when several are deaf,
+   * each of them is back after one wait, not after the waits for all before it.
+   */
   async check(): Promise<void> {
-    for (const listener of this.#components.listeners) {
-      let isDeaf = false;
-      for (const endpoint of listener.addresses()) {
-        const isAnswered = await answers(endpoint, listener.greeting, this.#init);
+    await Promise.all(this.#components.listeners.map((listener) => this.#checkOne(listener)));
+  }
+
+  async #checkOne(listener: WatchedListener): Promise<void> {
+    const { component, greeting } = listener;
+    const answered = await Promise.all(
+      listener.addresses().map(async (endpoint) => {
+        const isAnswered = await answers(endpoint, greeting, this.#init);
         const name = "path" in endpoint ? endpoint.path : `${endpoint.host}:${endpoint.port}`;
-        this.#record(listener.component, name, isAnswered);
-        isDeaf ||= !isAnswered;
-      }
-      if (isDeaf && this.#timer) await this.#reopen(listener);
-    }
+        this.#record(component, name, isAnswered);
+        return isAnswered;
+      }),
+    );
+    if (answered.includes(false) && this.#timer) await this.#reopen(listener);
   }
 
   async #reopen({ component, reopen }: WatchedListener): Promise<void> {

@@ -68,8 +68,8 @@ const FILES_WITHOUT_ALMENAD = [
   "windows_wine_test.ts",
 ];
 
-/** Unit tests wait about a third of their time, so one file more than there are cores goes on. */
-const JOBS = { DENO_JOBS: process.env["DENO_JOBS"] ?? `${availableParallelism() + 1}` };
+/** Unit tests wait a third to half of their time, so two files more than there are cores go on. */
+const JOBS = { DENO_JOBS: process.env["DENO_JOBS"] ?? `${availableParallelism() + 2}` };
 
 const UNIT: readonly Run[] = [
   { name: "unit and contract tests", tests: [["--parallel", "tests/unit", "tests/contract"]] },

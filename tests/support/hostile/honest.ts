@@ -50,6 +50,9 @@ export async function grpcPing({ host, port }: Endpoint): Promise<number> {
   const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
   const client = new DaemonClient(target, credentials.createInsecure(), {
     "grpc.use_local_subchannel_pool": 1, // a connection of its own
+    // Hung up on as it opens one, grpc-js tries the same dead one again from promise to promise, and
+    // no deadline can end that.
+    "grpc.enable_retries": 0,
   });
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const call = client["Ping"] as unknown as (...args: unknown[]) => void;

@@ -125,3 +125,23 @@ Deno.test("ListenerWatchdog has a deaf listener opened anew", async () => {
   await watchdog.stop();
   await close(servers[0]!);
 });
+
+Deno.test("ListenerWatchdog.check() calls no listener later because another one is deaf", async () => {
+  using deaf = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { server, port } = await listen();
+  let connections = 0;
+  server.on("connection", () => connections++);
+  const listenerAt = (component: string, at: number) => ({
+    ...{ component, greeting: "hello\n" },
+    addresses: () => [{ host: "127.0.0.1", port: at }],
+  });
+  const watchdog = new ListenerWatchdog({
+    ...{ clock: new FakeClock(), health: new Health(["grpc", "rest"]), giveUp: () => undefined },
+    listeners: [listenerAt("grpc", (deaf.addr as Deno.NetAddr).port), listenerAt("rest", port)],
+  }, { answerTimeoutMs: 60_000 });
+  const checking = watchdog.check();
+  await waitFor("a call of the second", () => connections === 1);
+  (await deaf.accept()).close(); // the first one answers at last
+  await checking;
+  await close(server);
+});
