@@ -53,7 +53,7 @@ async function begin(node: LibraryNode, seed: LibraryNode): Promise<void> {
 
 testWithLibp2p("A download is a job to its end, and a while after", async () => {
   await using seed = await seedOf(16 * MIB);
-  await using node = await LibraryNode.start({ limits: SLOW });
+  await using node = await LibraryNode.start({ limits: { downloadTotal: 6 * MIB } });
   const jobs = jobsOf(node);
   assert.deepEqual(await jobs.list(), []);
   await assert.rejects(jobs.watch(JOB), { code: "not_found" });

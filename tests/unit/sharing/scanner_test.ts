@@ -1,7 +1,7 @@
 /** Folders that are not what they seem, and disks that fail while they are looked at. */
 import assert from "node:assert/strict";
-import { mkdir, symlink, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rename, symlink, utimes, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import process from "node:process";
 import { isUnfinished } from "../../../src/sharing/local_item.ts";
 import { MAX_SKIPPED, scanItem } from "../../../src/sharing/scanner.ts";
@@ -60,7 +60,9 @@ testWithLibp2p("What cannot be looked at for the moment stays as it was", async 
   for (const path of ["", "/deep"]) {
     for (const code of ["EMFILE", "EIO"]) {
       using _fault = failing(`${join(us.dir, "game")}${path}`, code);
-      await writeFile(join(us.dir, "more", `${code}${path.length}.txt`), "x");
+      const made = join(dirname(us.dir), "made.txt");
+      await writeFile(made, "x");
+      await rename(made, join(us.dir, "more", `${code}${path.length}.txt`)); // it comes whole
       const { changed } = await us.sharing.scan();
       assert.equal(changed <= 1, true, `${changed} items changed`);
       await us.sharing.settled();
