@@ -166,6 +166,7 @@ async function fetched(page: Page): Promise<void> {
 async function explained(page: Page, carol: DaemonProcess): Promise<void> {
   const rule = { name: "no web", on: "connect", match: "port == 80", actions: [{ type: "deny" }] };
   await go(page, "Rules");
+  await page.getByText("No policy runs").waitFor(); // nothing moves under the mouse any more
   await page.getByText("Start or try a policy").click();
   await page.getByLabel("Document, as JSON").fill(JSON.stringify({ version: 1, rules: [rule] }));
   await page.getByRole("button", { name: "Start", exact: true }).click();
