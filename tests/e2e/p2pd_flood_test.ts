@@ -79,7 +79,7 @@ async function besiege(p2pd: P2pd, honest: P2pd, abuses: readonly Abuse[]): Prom
   let most = 0;
   const timer = setInterval(() => most = Math.max(most, p2pd.residentMiB() - before), 100);
   stack.defer(() => clearInterval(timer));
-  assert.ok(await othersAreServed(p2pd, honest, performance.now() + ABUSE_MS) > 0); // each in time
+  assert.ok(await othersAreServed(p2pd, honest, performance.now() + ABUSE_MS) > 2);
   return most;
 }
 

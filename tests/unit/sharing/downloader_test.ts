@@ -24,24 +24,19 @@ class Written {
   }
 }
 
-Deno.test("Downloader lets go of a chunk that another peer brought before its bytes were looked at", async () => {
+type Client = ConstructorParameters<typeof Downloader>[0]["client"];
+
+/** Of an item of one file, three chunks of zeros. */
+function downloaderOf(
+  written: Written,
+  sources: ReadonlyMap<string, ReadonlySet<string>>,
+  client: Omit<Client, "getHave">,
+): Downloader {
   const hash = createHash("sha256").update(new Uint8Array(CHUNK)).digest("hex");
   const chunks = [hash, hash, hash];
-  const written = new Written();
-  const sources = new Map([["slow", new Set<string>()], ["fast", new Set<string>()]]);
-  const downloader: Downloader = new Downloader({
+  return new Downloader({
     clock: { monotonic: () => performance.now() },
-    client: {
-      // The slow one sends everything, and is done when the fast one has been it all the same.
-      fetchChunk: async (peerId, { offset }, buffer) => {
-        buffer.fill(0);
-        if (peerId === "slow") {
-          await waitFor("the other peer", () => written.has(0, offset / CHUNK), 10_000);
-        } else downloader.received(peerId, buffer.byteLength);
-      },
-      fetchFile: () => Promise.reject(new TypeError("not asked for")),
-      getHave: () => Promise.reject(new TypeError("not asked for")),
-    },
+    client: { ...client, getHave: () => Promise.reject(new TypeError("not asked for")) },
     writer: written as unknown as ChunkWriter,
     peers: () => [],
     onProgress: () => undefined,
@@ -52,6 +47,21 @@ Deno.test("Downloader lets go of a chunk that another peer brought before its by
     },
     sources,
   });
+}
+
+Deno.test("Downloader lets go of a chunk that another peer brought before its bytes were looked at", async () => {
+  const written = new Written();
+  const sources = new Map([["slow", new Set<string>()], ["fast", new Set<string>()]]);
+  const downloader: Downloader = downloaderOf(written, sources, {
+    // The slow one sends everything, and is done when the fast one has been it all the same.
+    fetchChunk: async (peerId, { offset }, buffer) => {
+      buffer.fill(0);
+      if (peerId === "slow") {
+        await waitFor("the other peer", () => written.has(0, offset / CHUNK), 10_000);
+      } else downloader.received(peerId, buffer.byteLength);
+    },
+    fetchFile: () => Promise.reject(new TypeError("not asked for")),
+  });
   await downloader.run(AbortSignal.timeout(20_000));
   assert.deepEqual(written.chunks.toSorted(), [0, 1, 2]);
   const streams = downloader.plan.states(performance.now()).map(({ streams }) => streams);
@@ -60,35 +70,21 @@ Deno.test("Downloader lets go of a chunk that another peer brought before its by
 });
 
 Deno.test("Downloader fetches a file as a whole while a peer still drips a chunk of it", async () => {
-  const hash = createHash("sha256").update(new Uint8Array(CHUNK)).digest("hex");
   const written = new Written();
   const failing = ["a", "b", "c", "d", "e", "f", "g", "h"];
   const sources = new Map(["drip", ...failing].map((peerId) => [peerId, new Set<string>()]));
   const dripping = new Set<number>();
-  const downloader: Downloader = new Downloader({
-    clock: { monotonic: () => performance.now() },
-    client: {
-      fetchChunk: async (peerId, { offset }, _buffer, signal) => {
-        if (peerId !== "drip") throw new TypeError("the disk is broken");
-        dripping.add(offset);
-        for (; !signal.aborted; await pause(20, signal)) downloader.received(peerId, 1);
-        signal.throwIfAborted();
-      },
-      fetchFile: async (peerId, _file, onChunk) => {
-        if (peerId === "drip") throw new TypeError("it never ends");
-        for (const index of [0, 1, 2]) await onChunk(index, new Uint8Array(CHUNK));
-      },
-      getHave: () => Promise.reject(new TypeError("not asked for")),
+  const downloader: Downloader = downloaderOf(written, sources, {
+    fetchChunk: async (peerId, { offset }, _buffer, signal) => {
+      if (peerId !== "drip") throw new TypeError("the disk is broken");
+      dripping.add(offset);
+      for (; !signal.aborted; await pause(20, signal)) downloader.received(peerId, 1);
+      signal.throwIfAborted();
     },
-    writer: written as unknown as ChunkWriter,
-    peers: () => [],
-    onProgress: () => undefined,
-  }, {
-    manifest: {
-      ...{ id: "item", version: "1" },
-      files: [{ path: "a", size: 3 * CHUNK, sha256: "", chunks: [hash, hash, hash] }],
+    fetchFile: async (peerId, _file, onChunk) => {
+      if (peerId === "drip") throw new TypeError("it never ends");
+      for (const index of [0, 1, 2]) await onChunk(index, new Uint8Array(CHUNK));
     },
-    sources,
   });
   await downloader.run(AbortSignal.timeout(4_000));
   assert.equal(dripping.size, 1);
