@@ -10,6 +10,7 @@ import { QuestionLimit } from "./question_limit.ts";
 import { armed, readRequest, REQUEST_TIMEOUT_MS } from "./requests.ts";
 import type { RateLimits } from "./rate_limit.ts";
 import type { ServedFile } from "./served_file.ts";
+import { ServedHandles } from "./served_handles.ts";
 
 /** Streams a peer may have at a time, contract 5.2. */
 export const MAX_STREAMS_PER_PEER = 8;
@@ -68,6 +69,7 @@ export class PeerServer {
   readonly #buffers = new BufferPool(READ_BYTES, KEPT_BUFFERS);
   readonly #answers: KeptAnswers;
   readonly #questions: QuestionLimit;
+  readonly #handles: ServedHandles;
   #open = 0;
   #stop: (() => Promise<void>) | undefined;
   #abort = new AbortController();
@@ -76,11 +78,13 @@ export class PeerServer {
     this.#components = components;
     this.#answers = new KeptAnswers(components);
     this.#questions = new QuestionLimit(components);
+    this.#handles = new ServedHandles(components);
   }
 
   /** Begins to answer. */
   async start(): Promise<void> {
     this.#abort = new AbortController();
+    this.#handles.start();
     // A few more than are served, so that the surplus is told "Busy" instead of being cut off.
     const init = { maxStreams: 2 * MAX_STREAMS_PER_PEER, maxUnreadBytes: 2 * MAX_REQUEST_BYTES };
     const answer = (stream: ByteStream) => this.#serve(stream);
@@ -93,6 +97,7 @@ export class PeerServer {
     const stop = this.#stop;
     this.#stop = undefined;
     await stop?.();
+    await this.#handles.stop();
     this.#answers.clear();
   }
 
@@ -204,9 +209,13 @@ export class PeerServer {
       this.counts.contentStreams++;
       await stream.write(frame({ Data: { size: length } }), signal);
       await this.#sendBytes(stream, { ...wanted, file, length }, signal, touch);
-    } finally {
+    } catch (failure) {
       await file.close();
+      throw failure;
     }
+    // One that is still being fetched may be made anew under its name.
+    if (served.mtimeMs === undefined) await file.close();
+    else await this.#handles.give(served.absolutePath, file);
   }
 
   // The next piece is read while one is sent.
@@ -264,19 +273,20 @@ export class PeerServer {
   }
 
   async #openServed(id: string, served: ServedFile): Promise<OpenFile> {
-    let file: OpenFile | undefined;
+    const { absolutePath, size, mtimeMs } = served;
     try {
-      file = await this.#components.files.open(served.absolutePath, "read");
-      const facts = await file.facts();
-      const isSame = facts.kind === "file" && facts.size === served.size &&
-        (served.mtimeMs === undefined || facts.mtimeMs === served.mtimeMs);
-      if (isSame) return file;
-      this.#components.items.changed(id);
+      const file = await this.#handles.take(
+        absolutePath,
+        (facts) =>
+          facts.kind === "file" && facts.size === size &&
+          (mtimeMs === undefined || facts.mtimeMs === mtimeMs),
+      );
+      if (file) return file;
     } catch (failure) {
-      log.debug("A shared file cannot be read", { path: served.absolutePath, error: failure });
+      log.debug("A shared file cannot be read", { path: absolutePath, error: failure });
       throw new Refusal(isMissing(failure) ? "NotFound" : "Io");
     }
-    await file.close();
+    this.#components.items.changed(id);
     throw new Refusal("NotFound");
   }
 }

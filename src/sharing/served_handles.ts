@@ -1,0 +1,88 @@
+import type { Clock, Timer } from "../core/mod.ts";
+import type { FileFacts, Files, OpenFile } from "./files.ts";
+
+/** The chunks of a file are mostly asked for one after the other: it stays open for so long. */
+const KEEP_MS = 1_000;
+/** Files that stay open at most while nobody reads them. */
+const MOST_IDLE = 16;
+
+/** What {@link ServedHandles} uses. */
+export interface ServedHandlesComponents {
+  readonly files: Pick<Files, "open">;
+  readonly clock: Pick<Clock, "after">;
+}
+
+interface Idle {
+  readonly path: string;
+  readonly file: OpenFile;
+}
+
+/** Files that are being served; opening one takes several ways to another thread. */
+export class ServedHandles {
+  readonly #components: ServedHandlesComponents;
+  /** The one that was given back first before the others. */
+  #idle: Idle[] = [];
+  #timer: Timer | undefined;
+  #isOpen = false;
+
+  constructor(components: ServedHandlesComponents) {
+    this.#components = components;
+  }
+
+  /** From now on files may stay open. */
+  start(): void {
+    this.#isOpen = true;
+  }
+
+  /**
+   * A file for one reader, to be given back or closed.
+   *
+   * @returns Undefined if what is at the path is not right.
+   */
+  async take(
+    path: string,
+    isRight: (facts: FileFacts) => boolean,
+  ): Promise<OpenFile | undefined> {
+    const index = this.#idle.findLastIndex((one) => one.path === path);
+    const [known] = index < 0 ? [] : this.#idle.splice(index, 1);
+    // What was opened earlier may be another file than is there now.
+    return known && await checked(known.file, isRight) ||
+      await checked(await this.#components.files.open(path, "read"), isRight);
+  }
+
+  /** Takes a file back that is still as it should be. */
+  async give(path: string, file: OpenFile): Promise<void> {
+    if (!this.#isOpen) return await file.close();
+    this.#idle.push({ path, file });
+    this.#timer?.cancel();
+    this.#timer = this.#components.clock.after(KEEP_MS, () => void this.#closeIdle());
+    if (this.#idle.length > MOST_IDLE) await this.#idle.shift()?.file.close();
+  }
+
+  /** Closes what nobody reads, and from now on everything that is given back. */
+  async stop(): Promise<void> {
+    this.#isOpen = false;
+    await this.#closeIdle();
+  }
+
+  async #closeIdle(): Promise<void> {
+    this.#timer?.cancel();
+    const idle = this.#idle;
+    this.#idle = [];
+    await Promise.allSettled(idle.map(({ file }) => file.close()));
+  }
+}
+
+async function checked(
+  file: OpenFile,
+  isRight: (facts: FileFacts) => boolean,
+): Promise<OpenFile | undefined> {
+  try {
+    if (isRight(await file.facts())) return file;
+  } catch (failure) {
+    await file.close();
+    throw failure;
+  }
+  await file.close();
+  return undefined;
+}
