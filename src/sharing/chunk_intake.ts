@@ -1,29 +1,25 @@
 /** The way of a chunk's bytes from a peer to their verification. */
-import { BufferPool } from "./buffer_pool.ts";
-import { HashThread } from "./hash_thread.ts";
+import type { ChunkThread } from "./chunk_thread.ts";
 import type { Manifest } from "./manifest.ts";
 import { CHUNK_BYTES } from "./names.ts";
 import type { PeerClient } from "./peer_client.ts";
 import type { Chunk } from "./planned.ts";
 
 /** Chunks below this size get a buffer of their own. */
-const SMALL_BYTES = 1_048_576;
-/** Chunk buffers kept for their next use. */
-const KEPT_BUFFERS = 5;
+const SMALL_BYTES = 262_144;
 /** So often it is told how much of a chunk is still to come. */
 const STEP_BYTES = 524_288;
 
 /** What {@link ChunkIntake} uses. */
 export interface ChunkIntakeComponents {
   readonly client: Pick<PeerClient, "fetchChunk">;
+  readonly thread: ChunkThread;
 }
 
 /** Receives chunks into buffers that are used again, and hashes them on a thread of its own. */
 export class ChunkIntake {
   readonly #components: ChunkIntakeComponents;
   readonly #manifest: Manifest;
-  readonly #buffers = new BufferPool(CHUNK_BYTES, KEPT_BUFFERS);
-  readonly #hashes = new HashThread();
 
   constructor(components: ChunkIntakeComponents, manifest: Manifest) {
     this.#components = components;
@@ -31,48 +27,46 @@ export class ChunkIntake {
   }
 
   /**
-   * Fetches a chunk; nothing is known of its truth yet. When it fails, the buffer is left to the
-   * collector: something may still fill it.
+   * Fetches a chunk; nothing is known of its truth yet.
    *
    * @param onStep Told now and then, and with the last byte, how many are still to come.
+   * @returns The chunk in a buffer that is to be given back.
    */
   async receive(
     chunk: Chunk,
     peerId: string,
     signal: AbortSignal,
     onStep: (left: number) => void,
-  ): Promise<Uint8Array<ArrayBuffer>> {
+  ): Promise<Uint8Array> {
     const { id, files } = this.#manifest;
     const path = files[chunk.file]?.path ?? "";
-    const buffer = chunk.length < SMALL_BYTES ? new Uint8Array(chunk.length) : this.#buffers.take();
-    const wanted = buffer.subarray(0, chunk.length);
+    const bytes = chunk.length < SMALL_BYTES
+      ? new Uint8Array(chunk.length)
+      : this.#components.thread.memory.take().subarray(0, chunk.length);
     const place = { id, path, offset: chunk.chunk * CHUNK_BYTES };
     let left = chunk.length;
-    await this.#components.client.fetchChunk(peerId, place, wanted, signal, (bytes) => {
-      const isStep = left % STEP_BYTES < bytes;
-      left -= bytes;
-      if (isStep && left > 0) onStep(left);
-    });
+    try {
+      await this.#components.client.fetchChunk(peerId, place, bytes, signal, (count) => {
+        const isStep = left % STEP_BYTES < count;
+        left -= count;
+        if (isStep && left > 0) onStep(left);
+      });
+    } catch (failure) {
+      this.give(bytes); // whoever filled it has stopped
+      throw failure;
+    }
     onStep(0);
-    return buffer;
+    return bytes;
   }
 
-  /** @returns The buffer, which the given one is no longer; undefined for wrong bytes. */
-  async verify(
-    chunk: Chunk,
-    received: Uint8Array<ArrayBuffer>,
-  ): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    const { hash, bytes } = await this.#hashes.hash(received, chunk.length);
-    return hash === this.#manifest.files[chunk.file]?.chunks[chunk.chunk] ? bytes : undefined;
+  /** Whether bytes are the chunk's. */
+  async verify(chunk: Chunk, bytes: Uint8Array): Promise<boolean> {
+    const hash = await this.#components.thread.hash(bytes);
+    return hash === this.#manifest.files[chunk.file]?.chunks[chunk.chunk];
   }
 
-  /** Takes a buffer back; nobody may use it any more. */
-  give(buffer: Uint8Array<ArrayBuffer>): void {
-    this.#buffers.give(buffer);
-  }
-
-  /** Ends the thread; safe to call twice. */
-  async end(): Promise<void> {
-    await this.#hashes.end();
+  /** Takes back what {@link receive} returned; nobody may use it any more. */
+  give(bytes: Uint8Array): void {
+    if (bytes.byteLength >= SMALL_BYTES) this.#components.thread.memory.give(bytes);
   }
 }

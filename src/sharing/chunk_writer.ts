@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import { DaemonError } from "../core/mod.ts";
+import type { ChunkThread } from "./chunk_thread.ts";
 import type { Files, OpenFile } from "./files.ts";
 import { fromHex } from "./hashing.ts";
 import { keptChunks } from "./kept_chunks.ts";
@@ -22,6 +23,8 @@ const NOTES_AT_ONCE = 64;
 export interface ChunkWriterComponents {
   readonly files: Files;
   readonly store: IndexStore;
+  /** Writes chunks past the system's cache; without one they are written through it. */
+  readonly thread?: ChunkThread | undefined;
 }
 
 interface Opened {
@@ -260,8 +263,9 @@ export class ChunkWriter {
   }
 
   async #using<T>(path: string, use: (file: OpenFile) => Promise<T>): Promise<T> {
+    const { files, thread } = this.#components;
     const opened = this.#open.get(path) ??
-      { file: await this.#components.files.open(this.#path(path), "update"), writes: 0 };
+      { file: await files.open(this.#path(path), "update", { thread }), writes: 0 };
     const raced = this.#open.get(path);
     if (raced && raced !== opened) {
       await opened.file.close();

@@ -48,4 +48,5 @@ export interface SharingInit {
   readonly strategy?: PlanStrategy;
   readonly stallMs?: number;
   readonly roundWaitMs?: number;
+  readonly directItemBytes?: number;
 }

@@ -1,6 +1,6 @@
 import { DaemonError, logger, messageOf, pause } from "../core/mod.ts";
 import type { Clock } from "../core/mod.ts";
-import { ChunkIntake } from "./chunk_intake.ts";
+import { ChunkIntake, type ChunkIntakeComponents } from "./chunk_intake.ts";
 import type { ChunkWriter } from "./chunk_writer.ts";
 import { DownloadRecord, type TransferFacts } from "./download_record.ts";
 import { DownloadPlan, MAX_RETRIES } from "./download_plan.ts";
@@ -22,7 +22,7 @@ export const ROUND_WAIT_MS = 40_000;
 const MOST_SETTLING_BYTES = 2 * CHUNK_BYTES;
 
 /** What {@link Downloader} uses. */
-export interface DownloaderComponents {
+export interface DownloaderComponents extends Pick<ChunkIntakeComponents, "thread"> {
   readonly clock: Pick<Clock, "monotonic">;
   readonly client: Pick<PeerClient, "fetchChunk" | "fetchFile" | "getHave">;
   readonly writer: ChunkWriter;
@@ -121,7 +121,6 @@ export class Downloader {
     } finally {
       abort.abort();
       await Promise.all([...this.#tasks.keys(), ticking]);
-      await this.#intake.end();
     }
     this.#tell();
   }
@@ -193,21 +192,23 @@ export class Downloader {
       });
       this.#settlingBytes += chunk.length;
       pump();
-      await this.#settle(chunk, peerId, received)
-        .finally(() => this.#settlingBytes -= chunk.length);
+      await this.#settle(chunk, peerId, received);
     } catch (error) {
       await this.#missed(chunk, peerId, error, signal);
     }
   }
 
-  async #settle(chunk: Chunk, peerId: string, received: Uint8Array<ArrayBuffer>): Promise<void> {
-    const buffer = await this.#intake.verify(chunk, received);
-    if (!buffer) {
-      this.#components.onBadChunk?.(peerId);
-      throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
+  async #settle(chunk: Chunk, peerId: string, bytes: Uint8Array): Promise<void> {
+    try {
+      if (!await this.#intake.verify(chunk, bytes)) {
+        this.#components.onBadChunk?.(peerId);
+        throw new DaemonError("data_loss", "The peer sent other bytes than the manifest names");
+      }
+      await this.#keep(chunk, peerId, bytes);
+    } finally {
+      this.#settlingBytes -= chunk.length;
+      this.#intake.give(bytes);
     }
-    await this.#keep(chunk, peerId, buffer.subarray(0, chunk.length));
-    this.#intake.give(buffer);
   }
 
   async #missed(chunk: Chunk, peerId: string, error: unknown, signal: AbortSignal): Promise<void> {

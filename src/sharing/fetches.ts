@@ -1,4 +1,5 @@
 import { logger, messageOf, toDaemonError } from "../core/mod.ts";
+import { ChunkMemories } from "./chunk_memory.ts";
 import type { SharingComponents, SharingInit } from "./components.ts";
 import type { Download } from "./downloads.ts";
 import type { TellLibraryEvent } from "./events.ts";
@@ -37,6 +38,7 @@ export class Fetches {
   readonly #init: SharingInit;
   readonly #running = new Map<string, ItemDownload>();
   readonly #ended = new Map<string, Download>();
+  readonly #memories = new ChunkMemories();
 
   constructor(components: FetchesComponents, init: SharingInit) {
     this.#components = components;
@@ -84,7 +86,7 @@ export class Fetches {
     const { version } = offer.manifest;
     const report = this.#reporter(id, version);
     const download = new ItemDownload({
-      ...{ files, clock, client, local: local(), store: store() },
+      ...{ files, clock, client, local: local(), store: store(), memories: this.#memories },
       peers: () =>
         peers.ids().map((peerId) => ({
           peerId,

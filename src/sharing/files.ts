@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { DaemonError, messageOf, systemCode } from "../core/mod.ts";
 import { BULK_BYTES, BulkFile } from "./bulk_file.ts";
+import type { ChunkThread } from "./chunk_thread.ts";
+import { DirectFile } from "./direct_file.ts";
 
 /** What a path is, symbolic links not followed. */
 export interface FileFacts {
@@ -37,12 +39,20 @@ export interface OpenFile {
 /** How a file is opened: `update` makes a missing file and keeps the bytes of one that exists. */
 export type OpenMode = "read" | "update" | "replace" | "new";
 
+/** How a file is opened besides its mode. */
+export interface OpenOptions {
+  /** Of a file that is made. */
+  readonly executable?: boolean;
+  /** Large pieces of shared memory are written by this thread and past the system's cache. */
+  readonly thread?: ChunkThread | undefined;
+}
+
 /** Everything the shared library does to disks. Failures are the operating system's errors. */
 export interface Files {
   /** Undefined when nothing is there. */
   facts(path: string): Promise<FileFacts | undefined>;
   list(path: string): Promise<FolderEntry[]>;
-  open(path: string, mode: OpenMode, options?: { executable?: boolean }): Promise<OpenFile>;
+  open(path: string, mode: OpenMode, options?: OpenOptions): Promise<OpenFile>;
   /** One folder; its parent must exist, it must not. */
   makeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
@@ -79,9 +89,10 @@ export const systemFiles: Files = {
     const entries = await fs.readdir(path, { withFileTypes: true });
     return entries.map((entry) => ({ name: entry.name, kind: kindOf(entry) }));
   },
-  async open(path, mode, { executable = false } = {}) {
+  async open(path, mode, { executable = false, thread } = {}) {
     const handle = await fs.open(path, FLAGS[mode] | NO_FOLLOW, executable ? 0o755 : 0o644);
-    return openFile(handle, new BulkFile(handle, path, mode !== "read"));
+    const direct = thread && new DirectFile(thread, handle, path);
+    return openFile(handle, new BulkFile(handle, path, mode !== "read"), direct);
   },
   makeFolder: (path) => fs.mkdir(path, { mode: 0o755 }).then(() => undefined),
   rename: (from, to) => fs.rename(from, to),
@@ -102,7 +113,7 @@ export const systemFiles: Files = {
   },
 };
 
-function openFile(handle: fs.FileHandle, bulk: BulkFile): OpenFile {
+function openFile(handle: fs.FileHandle, bulk: BulkFile, direct?: DirectFile): OpenFile {
   return {
     async read(buffer, position) {
       if (buffer.byteLength >= BULK_BYTES) {
@@ -119,8 +130,10 @@ function openFile(handle: fs.FileHandle, bulk: BulkFile): OpenFile {
       return filled;
     },
     async write(bytes, position) {
-      if (bytes.byteLength >= BULK_BYTES && await bulk.write(bytes, position)) return;
-      for (let done = 0; done < bytes.byteLength;) {
+      let done = await direct?.write(bytes, position) ?? 0;
+      const isBulk = done === 0 && bytes.byteLength >= BULK_BYTES;
+      if (isBulk && await bulk.write(bytes, position)) return;
+      for (; done < bytes.byteLength;) {
         const left = bytes.byteLength - done;
         const { bytesWritten } = await handle.write(bytes, done, left, position + done);
         done += bytesWritten;
@@ -129,7 +142,14 @@ function openFile(handle: fs.FileHandle, bulk: BulkFile): OpenFile {
     truncate: (size) => handle.truncate(size),
     sync: () => handle.sync(),
     facts: async () => factsOf(await handle.stat()),
-    close: () => bulk.close().finally(() => handle.close()),
+    close: async () => {
+      try {
+        await direct?.close();
+        await bulk.close();
+      } finally {
+        await handle.close();
+      }
+    },
   };
 }
 

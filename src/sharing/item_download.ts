@@ -1,6 +1,8 @@
 /** One download from its first step to the sentinel, contract 5.3. */
 import { dirname, join } from "node:path";
 import { type Clock, DaemonError } from "../core/mod.ts";
+import type { ChunkMemories } from "./chunk_memory.ts";
+import { ChunkThread } from "./chunk_thread.ts";
 import { ChunkWriter } from "./chunk_writer.ts";
 import type { PlanStrategy } from "./planned.ts";
 import type { TransferFacts } from "./download_record.ts";
@@ -9,6 +11,7 @@ import { diskError, type Files, isMissing, isPlainBelow, removeIfThere } from ".
 import { writeSynced } from "./files.ts";
 import { twinProblem } from "./local_item.ts";
 import type { LocalItems } from "./local_items.ts";
+import { sizeOf } from "./manifest.ts";
 import type { MergedManifest } from "./manifest_merge.ts";
 import type { Have, HaveFile } from "./messages.ts";
 import { MAX_SENTINEL_BYTES, parseVersion, twinKey } from "./names.ts";
@@ -27,6 +30,7 @@ export interface ItemDownloadComponents {
   readonly client: DownloaderComponents["client"];
   readonly local: Pick<LocalItems, "fetched" | "committed" | "rootOf">;
   readonly peers: DownloaderComponents["peers"];
+  readonly memories: ChunkMemories;
   /** The files are there at their full size. */
   onBegin(): void;
   onProgress(progress: DownloadProgress): void;
@@ -38,6 +42,8 @@ export interface ItemDownloadInit extends MergedManifest {
   readonly selfId: string;
   readonly strategy?: PlanStrategy;
   readonly roundWaitMs?: number;
+  /** Items from this size on are written past the system's cache. @default {268_435_456} */
+  readonly directItemBytes?: number;
 }
 
 /** What was told of so many files counts for a millisecond: a twentieth of the time goes into telling it. */
@@ -46,6 +52,12 @@ const FILES_PER_MS = 20;
 const MOST_HAVE_MS = 2_000;
 /** Files that are looked at between two looks at the clock. */
 const HAVE_STEP = 64;
+
+/**
+ * Items from this size on are written past the system's cache: it is left to what the machine works with,
+ * and fresh pages of it cost more than all else of writing (measured). A smaller item is installed out of it.
+ */
+const DIRECT_ITEM_BYTES = 256 * 1_024 * 1_024;
 
 /** While what is on disk is still being looked at. */
 const NOT_BEGUN: TransferFacts = {
@@ -60,6 +72,7 @@ export class ItemDownload {
   readonly #components: ItemDownloadComponents;
   readonly #init: ItemDownloadInit;
   readonly #root: string;
+  readonly #thread: ChunkThread;
   readonly #writer: ChunkWriter;
   readonly #fileIndex: ReadonlyMap<string, number>;
   #downloader: Downloader | undefined;
@@ -70,7 +83,14 @@ export class ItemDownload {
     this.#components = components;
     this.#init = init;
     this.#root = components.local.rootOf(init.manifest.id);
-    this.#writer = new ChunkWriter(components, { root: this.#root, manifest: init.manifest });
+    const { files, store } = components;
+    const { directItemBytes = DIRECT_ITEM_BYTES } = init;
+    this.#thread = new ChunkThread(components.memories.take());
+    const thread = sizeOf(init.manifest) < directItemBytes ? undefined : this.#thread;
+    this.#writer = new ChunkWriter({ files, store, thread }, {
+      root: this.#root,
+      manifest: init.manifest,
+    });
     this.#fileIndex = new Map(init.manifest.files.map(({ path }, index) => [path, index]));
   }
 
@@ -105,6 +125,9 @@ export class ItemDownload {
       await this.#sweep();
       signal.throwIfAborted();
       throw diskError(`fetch "${manifest.id}"`, failure);
+    } finally {
+      await this.#thread.end();
+      this.#components.memories.give(this.#thread.memory);
     }
   }
 
@@ -200,7 +223,7 @@ export class ItemDownload {
     await this.#writer.prepare(signal);
     this.#components.onBegin();
     this.#downloader = new Downloader({
-      ...{ clock, client, writer: this.#writer },
+      ...{ clock, client, writer: this.#writer, thread: this.#thread },
       peers: () => peers(),
       onProgress: (progress) => onProgress(progress),
       onBadChunk: (peerId) => onBadChunk(peerId),

@@ -14,6 +14,11 @@ export function program(name: string): Need {
   return { name, isMet: findProgram(name) !== undefined };
 }
 
+/** Linux, for what it tells of a process below /proc. */
+export function onLinux(): Need {
+  return { name: "Linux", isMet: Deno.build.os === "linux" };
+}
+
 /** Root's rights on Linux, with namespaces. */
 export function linuxRoot(): Need {
   return { name: "root", isMet: Deno.build.os === "linux" && process.getuid?.() === 0 };

@@ -6,6 +6,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { systemClock } from "../../../src/core/mod.ts";
 import { Catalog } from "../../../src/sharing/catalog.ts";
+import { ChunkMemories } from "../../../src/sharing/chunk_memory.ts";
 import { type Files, systemFiles } from "../../../src/sharing/files.ts";
 import { ItemDownload } from "../../../src/sharing/item_download.ts";
 import { LocalItems } from "../../../src/sharing/local_items.ts";
@@ -45,6 +46,17 @@ async function archived(version: "1" | "2"): Promise<Record<string, string | Uin
   };
 }
 
+/** A file that is written past the system's cache, but for its last bytes. */
+export function largeOf(version: string): Uint8Array {
+  return new Uint8Array(1_048_576 + 5_000).fill(Number(version));
+}
+
+// What peers have of the second version. A thread for large files takes a while to begin: once is enough.
+async function fetched(transaction: Transaction): Promise<Tree> {
+  const large = transaction === "download" ? { "parts/large.bin": largeOf("2") } : {};
+  return { ...await archived("2"), ...large };
+}
+
 /** Makes the folder as it is before a transaction. */
 export async function prepare(folder: string, transaction: Transaction): Promise<void> {
   const root = join(folder, "library", "item");
@@ -69,7 +81,7 @@ export async function perform(
     const version = transaction === "update" ? "2" : "1";
     return await installsOn(files).install(root, { version, signal: never() });
   }
-  await fetchItem(folder, "2", await archived("2"), files);
+  await fetchItem(folder, "2", await fetched(transaction), files);
 }
 
 /** Fetches a version of the item from a peer that has it. */
@@ -108,7 +120,7 @@ async function fetchFrom(
     }),
   };
   const download = new ItemDownload({
-    ...{ files, store, clock: systemClock },
+    ...{ files, store, clock: systemClock, memories: new ChunkMemories() },
     client: {
       fetchChunk: (_peer, { path }, buffer, _signal, onPart) => {
         buffer.set(contents.get(path) ?? new Uint8Array());
@@ -121,7 +133,10 @@ async function fetchFrom(
     local: await localItems(dirname(root), store),
     peers: () => [],
     ...{ onBegin: () => {}, onProgress: () => {}, onBadChunk: () => {} },
-  }, { manifest, sources: new Map([["seed", new Set<string>()]]), selfId: "self" });
+  }, {
+    ...{ manifest, sources: new Map([["seed", new Set<string>()]]), selfId: "self" },
+    directItemBytes: 0,
+  });
   await download.run(never());
 }
 
@@ -192,29 +207,36 @@ export async function inspect(
   const sentinel = tree["version.ini"];
   const downloaded = /version=(\d)/.exec(sentinel ?? "")?.[1] ?? "none";
   assert.equal(sentinel === undefined || downloaded !== "none", true, `${when}: torn sentinel`);
-  if (downloaded !== "none") await assertComplete(tree, downloaded as "1" | "2", when);
-  if (downloaded === "2" && transaction !== "update") await assertServed(folder, when);
+  const isFetched = downloaded === "2" && transaction !== "update";
+  if (isFetched) await assertServed(folder, await fetched(transaction), when);
+  if (downloaded !== "none") {
+    assertComplete(
+      tree,
+      isFetched ? await fetched(transaction) : await archived(downloaded as "1" | "2"),
+      when,
+    );
+  }
   return { installed, downloaded };
 }
 
 // What peers are told of: the files that were fetched, and nothing of the user's.
-async function assertServed(folder: string, when: string): Promise<void> {
+async function assertServed(folder: string, wanted: Tree, when: string): Promise<void> {
   const store = IndexStore.open(join(folder, "data", "index.db"), join(folder, "library"));
   try {
     const local = await localItems(join(folder, "library"), store);
     const manifest = await local.manifest("item");
     const paths = manifest?.files.map(({ path }) => path).sort();
-    assert.deepEqual(paths, Object.keys(await archived("2")).sort(), when);
+    assert.deepEqual(paths, Object.keys(wanted).sort(), when);
     assert.equal(manifest?.version, "2", when);
   } finally {
     store.close();
   }
 }
 
-async function assertComplete(tree: Record<string, string>, version: "1" | "2", when: string) {
-  for (const [path, content] of Object.entries(await archived(version))) {
+function assertComplete(tree: Record<string, string>, wanted: Tree, when: string): void {
+  for (const [path, content] of Object.entries(wanted)) {
     const bytes = Buffer.from(content).toString("latin1");
-    assert.equal(tree[path] === bytes, true, `${when}: ${path} is not of version ${version}`);
+    assert.equal(tree[path] === bytes, true, `${when}: ${path} is not of the version`);
   }
 }
 

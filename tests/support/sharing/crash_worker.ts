@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { fetchItem, installsOn } from "./crash_scene.ts";
+import { fetchItem, installsOn, largeOf } from "./crash_scene.ts";
 import { type Fault, FaultFiles } from "./fault_files.ts";
 import { tarGzOf, type Tree } from "./item_folder.ts";
 
@@ -30,6 +30,7 @@ export async function archiveOf(version: number): Promise<Tree> {
     "version.ini": `version=${version}\n`,
     "data.tar.gz": await tarGzOf(installedOf(version)),
     [`only-in-${version}/extra.bin`]: `extra ${version}`,
+    ...version % 4 === 0 ? { "large.bin": largeOf(String(version)) } : {},
   };
 }
 

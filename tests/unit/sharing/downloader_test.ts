@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { pause } from "../../../src/core/mod.ts";
+import { ChunkMemory } from "../../../src/sharing/chunk_memory.ts";
+import { ChunkThread } from "../../../src/sharing/chunk_thread.ts";
 import type { ChunkWriter } from "../../../src/sharing/chunk_writer.ts";
 import { Downloader } from "../../../src/sharing/downloader.ts";
 import type { Chunk } from "../../../src/sharing/planned.ts";
 import { waitFor } from "../../support/wait.ts";
 
 const CHUNK = 4 * 1_024 * 1_024;
+const thread = new ChunkThread(new ChunkMemory());
 
 /** Notes what is written. */
 class Written {
@@ -38,6 +41,7 @@ function downloaderOf(
     clock: { monotonic: () => performance.now() },
     client: { ...client, getHave: () => Promise.reject(new TypeError("not asked for")) },
     writer: written as unknown as ChunkWriter,
+    thread,
     peers: () => [],
     onProgress: () => undefined,
   }, {
@@ -62,7 +66,7 @@ Deno.test("Downloader lets go of a chunk that another peer brought before its by
     },
     fetchFile: () => Promise.reject(new TypeError("not asked for")),
   });
-  await downloader.run(AbortSignal.timeout(20_000));
+  await downloader.run(AbortSignal.timeout(20_000)).finally(() => thread.end());
   assert.deepEqual(written.chunks.toSorted(), [0, 1, 2]);
   const streams = downloader.plan.states(performance.now()).map(({ streams }) => streams);
   assert.deepEqual(streams, [0, 0], "nobody is asked for anything any more");
@@ -86,7 +90,7 @@ Deno.test("Downloader fetches a file as a whole while a peer still drips a chunk
       for (const index of [0, 1, 2]) await onChunk(index, new Uint8Array(CHUNK));
     },
   });
-  await downloader.run(AbortSignal.timeout(4_000));
+  await downloader.run(AbortSignal.timeout(4_000)).finally(() => thread.end());
   assert.equal(dripping.size, 1);
   assert.deepEqual(written.chunks.toSorted(), [0, 1, 2]);
   const { bytesDone, chunksDone } = downloader.facts();

@@ -1,5 +1,6 @@
 /** Telling which chunks there are, of items with very many files, to very many who ask. */
 import assert from "node:assert/strict";
+import { ChunkMemories } from "../../../src/sharing/chunk_memory.ts";
 import { DownloadPlan } from "../../../src/sharing/download_plan.ts";
 import { HolderSearch } from "../../../src/sharing/holder_search.ts";
 import { ItemDownload, type ItemDownloadComponents } from "../../../src/sharing/item_download.ts";
@@ -73,7 +74,8 @@ Deno.test("HolderSearch keeps a peer that has too much to do, and asks it later"
 });
 
 function downloadOf(files: number, clock: FakeClock): ItemDownload {
-  const components = { clock, local: { rootOf: () => "/nowhere" } };
+  const memories = new ChunkMemories();
+  const components = { clock, memories, local: { rootOf: () => "/nowhere" } };
   return new ItemDownload(components as unknown as ItemDownloadComponents, {
     ...{ manifest: manifestOf(files), sources: new Map(), selfId: "us" },
   });
