@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 import { BenchPeer, writeItem } from "../support/sharing/bench_peers.ts";
 import { tempFolder } from "../support/temp_folder.ts";
 import { TestPeer } from "../support/test_peer.ts";
-import { MemorySampler, settle, wholeCpuMs } from "./process_stats.ts";
+import { memoryMib, settle, wholeCpuMs } from "./process_stats.ts";
 import { median, percentile, printReport, ratio } from "./report.ts";
 
 const IS_FULL = process.env["ALMENAD_FULL"] === "1";
@@ -19,11 +19,14 @@ const MIB = Number(process.env["ALMENAD_BENCH_MIB"] ?? (IS_FULL ? 2_048 : 256));
 const ROUNDS = Number(process.env["ALMENAD_BENCH_ROUNDS"] ?? 3);
 /** Each goes its own way for so long before it is measured. */
 const WARM_UP_BYTES = 64 * 2 ** 20;
+/** While so much of another item comes, both processes are asked along; they have enough to do otherwise. */
+const ASKED_MIB = 256;
 
 await using folder = await tempFolder();
 const seedDir = join(folder.path, "seed");
 await writeItem(join(seedDir, "library"), "item", MIB);
 await writeItem(join(seedDir, "library"), "warm-up", WARM_UP_BYTES / 2 ** 20);
+await writeItem(join(seedDir, "library"), "asked", ASKED_MIB);
 const speeds = { plain: [] as number[], stream: [] as number[], library: [] as number[] };
 const cpuPerMib: Record<string, number[]> = {};
 const BARE_PEER = fileURLToPath(import.meta.resolve("./bare_stream_peer.ts"));
@@ -56,20 +59,6 @@ async function measure(
   (cpuPerMib[`downloader ${name}`] ??= []).push((after[1] - before[1]) / MIB);
 }
 
-/**
- * A virtual machine may give unused memory back to its host; the first touch of a page then costs ten
- * times as much as a later one, and a download touches as many as the item has. Not ours to measure:
- * a file of the same kind in the same place gets the same pages. They are given back again within
- * seconds, so the figures of a large item still hold some of it.
- */
-async function touchMemory(): Promise<void> {
-  const path = join(folder.path, "touched");
-  const piece = new Uint8Array(2 ** 20).fill(1);
-  using file = await Deno.open(path, { create: true, write: true });
-  for (let mib = 0; mib < MIB; mib++) await file.write(piece);
-  await rm(path);
-}
-
 async function measurePlain(): Promise<void> {
   const command = [Deno.execPath(), "run", "-A", "--no-check", BARE_PEER];
   await using sender = await TestPeer.start(command);
@@ -91,22 +80,20 @@ for (let round = 0; round < ROUNDS; round++) {
   const pids = { seed: seed.process.pid, downloader: downloader.process.pid };
   const blast = async (bytes: number) =>
     (await seed.ask<{ ms: number }>("blast", { peer: downloader.peerId, bytes })).ms;
-  await downloader.ask("get", { item: "warm-up" });
-  const samplers = [seed, downloader].map((peer) => new MemorySampler(peer.process.pid));
-  await touchMemory();
-  const get = () => downloader.ask<{ ms: number }>("get", { item: "item" });
+  const get = async (item: string) => (await downloader.ask<{ ms: number }>("get", { item })).ms;
+  await get("warm-up");
+  await measure("library", pids, () => get("item"));
+  peaks.seed = Math.max(peaks.seed, await memoryMib(pids.seed, "peak"));
+  peaks.downloader = Math.max(peaks.downloader, await memoryMib(pids.downloader, "peak"));
   let isOver = false;
   const asking = Promise.all([
     askAlong("seed", seed, () => isOver),
     askAlong("downloader", downloader, () => isOver),
   ]);
-  await measure("library", pids, async () => (await get()).ms).finally(() => isOver = true);
+  await get("asked").finally(() => isOver = true);
   await asking;
-  await Promise.all(samplers.map((sampler) => sampler.stop()));
   await blast(WARM_UP_BYTES);
   await measure("stream", pids, () => blast(MIB * 2 ** 20));
-  peaks.seed = Math.max(peaks.seed, ...samplers[0]?.samples ?? []);
-  peaks.downloader = Math.max(peaks.downloader, ...samplers[1]?.samples ?? []);
   await rm(dir, { recursive: true });
 }
 const row = (program: string, name: keyof typeof speeds) => ({
