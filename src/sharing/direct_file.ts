@@ -10,7 +10,7 @@ export class DirectFile {
   readonly #thread: ChunkThread;
   readonly #handle: FileHandle;
   readonly #path: string;
-  #file: Promise<ThreadFile> | undefined;
+  #file: Promise<ThreadFile | undefined> | undefined;
 
   constructor(thread: ChunkThread, handle: FileHandle, path: string) {
     this.#thread = thread;
@@ -24,8 +24,8 @@ export class DirectFile {
     const isPlaced = position % DIRECT_BYTES === 0 && bytes.byteOffset % DIRECT_BYTES === 0;
     if (!this.#thread.knows(bytes) || !isPlaced || length < BULK_BYTES) return 0;
     const file = await (this.#file ??= this.#identify());
-    const part = length === bytes.byteLength ? bytes : bytes.subarray(0, length);
-    return await this.#thread.write(file, part, position) ? length : 0;
+    if (!file) return 0;
+    return await this.#thread.write(file, bytes.subarray(0, length), position) ? length : 0;
   }
 
   /** Closes it there. */
@@ -34,8 +34,10 @@ export class DirectFile {
     if (file) await this.#thread.close(file.key);
   }
 
-  async #identify(): Promise<ThreadFile> {
+  // Some file systems have no numbers for their files: nothing tells then that a path still names ours.
+  async #identify(): Promise<ThreadFile | undefined> {
     const { dev, ino } = await this.#handle.stat({ bigint: true });
+    if (!ino) return undefined;
     return { key: ++keys, path: this.#path, identity: `${dev}:${ino}` };
   }
 }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, readlink, rename, symlink, truncate } from "node:fs/promises";
+import { type FileHandle, mkdir, readdir, readFile, readlink } from "node:fs/promises";
+import { rename, symlink, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { BULK_BYTES } from "../../../src/sharing/bulk_file.ts";
 import { ChunkIntake } from "../../../src/sharing/chunk_intake.ts";
 import { ChunkMemory } from "../../../src/sharing/chunk_memory.ts";
 import { ChunkThread } from "../../../src/sharing/chunk_thread.ts";
+import { DirectFile } from "../../../src/sharing/direct_file.ts";
 import { systemFiles } from "../../../src/sharing/files.ts";
 import { CHUNK_BYTES } from "../../../src/sharing/names.ts";
 import { linuxRoot, onLinux, testNeeding } from "../../support/needs.ts";
@@ -108,6 +110,14 @@ testNeeding(
     }
   },
 );
+
+Deno.test("A file that its system has no number for is written to in another way", async () => {
+  await using given = await scene();
+  const handle = { stat: () => Promise.resolve({ dev: 1n, ino: 0n }) } as unknown as FileHandle;
+  const file = new DirectFile(given.thread, handle, given.path);
+  assert.equal(await file.write(given.chunk(1), 0), 0);
+  await file.close();
+});
 
 testNeeding([onLinux()], "A disk's failure comes back with its code", async () => {
   await using given = await scene();
