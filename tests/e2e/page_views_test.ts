@@ -194,6 +194,8 @@ testNeeding(
       assert.deepEqual(call, { name: `trust.${verb}`, input: { peer: scenePeer(0) } });
     }
     await show(page, scene.url, "library");
+    const left = page.getByText("2 files are not shared");
+    assert.match(await left.getAttribute("title") ?? "", /^link .*\(a symbolic link\), …$/s);
     for (
       const [label, name] of [["Update atlas", "download"], ["Uninstall atlas", "uninstall"], [
         "Get winter",

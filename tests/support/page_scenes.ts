@@ -208,10 +208,12 @@ function itemsAnswer(transfers: number, text: string): Answer<"library.items"> {
     ...{ id, name: `${id} ${text}`, version: "7", size: 12_345_678_901, peers: 2 },
     ...{ downloaded: false, installed: false, can_update: false, ...state },
   });
+  const left = { count: 2, files: [{ path: `link ${text}`, reason: "a symbolic link" }] };
+  const here = { installed: true, downloaded: true, local_version: "6", not_shared: left };
   return {
     ...{ dir: "/home/ada/library", peers: 4 },
     items: [
-      item("atlas", { installed: true, downloaded: true, local_version: "6", can_update: true }),
+      item("atlas", { ...here, can_update: true }),
       item("blocked", { downloaded: true, problem: `The log cannot be read ${text}` }),
       item("winter", {}),
       ...Array.from(

@@ -60,7 +60,7 @@ function cellsOf(item: Item) {
         : null
     }</span>`,
     bytesText(item.size),
-    html`<${State} item=${item} />`,
+    html`<span><${State} item=${item} /><${NotShared} item=${item} /></span>`,
     String(item.peers),
     html`<${ItemButtons} item=${item} />`,
   ];
@@ -79,6 +79,20 @@ function State({ item }: { item: Item }): View {
   }
   if (item.installed) return html`<${Badge} tone="good">installed<//>`;
   return html`<${Badge} tone="plain">${item.downloaded ? "downloaded" : "at peers"}<//>`;
+}
+
+// What peers do not get of an item its owner learns here.
+function NotShared({ item: { not_shared: files } }: { item: Item }): View | null {
+  if (!files) return null;
+  const named = files.files.map(({ path, reason }) => `${path} (${reason})`).join(", ");
+  const title = plain(`${named}${files.count > files.files.length ? ", …" : ""}`);
+  return html`
+    <small class="problem" title=${title}>${countText(
+      files.count,
+      "file is",
+      "files are",
+    )} not shared</small>
+  `;
 }
 
 function Tools({ search, onSearch }: { search: string; onSearch: (text: string) => void }): View {
