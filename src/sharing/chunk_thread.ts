@@ -43,8 +43,9 @@ const PROGRAM = `
         writeAll(file, bytes, position);
       } catch (error) {
         // Some systems open a file in this way and then take nothing.
-        const again = error.code === "EINVAL" ? open(which, 0) : undefined;
-        if (again === undefined) throw error;
+        if (error.code !== "EINVAL") throw error;
+        const again = open(which, 0);
+        if (again === undefined) return false;
         writeAll(again, bytes, position);
       }
       return true;
