@@ -12,11 +12,11 @@ const LOADS = { waits: 1, works: 2, isTimed: CAPACITY - 1, isAlone: CAPACITY } a
 
 /** A fifth to two fifths of one core, most of them for half a minute and more. */
 const WAITING_FILES =
-  /^(windows_wine|lan|mdns_change|plugins_hostile|p2pd_nat|systemd|hostile_(limits|doors)|library_command)_test/;
+  /^(windows_wine|lan|mdns_change|plugins_hostile|p2pd_nat|systemd|hostile_doors|library_command)_test/;
 /** They assert what happens within seconds: at most one that waits goes on beside them. */
 const TIMED_FILES = /^(control_socket|daemon|daemon_faults|daemon_peers|p2pd_flood)_test/;
 /** Their assertions are about moments: nothing else goes on meanwhile. */
-const LONE_FILES = /^(hostile_admission|hostile_stop|longevity|dev_task)_test/;
+const LONE_FILES = /^(hostile_(admission|limits|stop)|longevity|dev_task)_test/;
 /** Longer than the rest; they begin before it, so that none of them goes on alone at the end. */
 const LONG_FILES = /^(library_command|cli|page_views|page_door|library_network)_test/;
 
