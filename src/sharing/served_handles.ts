@@ -15,6 +15,7 @@ export interface ServedHandlesComponents {
 interface Idle {
   readonly path: string;
   readonly file: OpenFile;
+  readonly timer: Timer;
 }
 
 /** Files that are being served; opening one takes several ways to another thread. */
@@ -22,7 +23,6 @@ export class ServedHandles {
   readonly #components: ServedHandlesComponents;
   /** The one that was given back first before the others. */
   #idle: Idle[] = [];
-  #timer: Timer | undefined;
   #isOpen = false;
 
   constructor(components: ServedHandlesComponents) {
@@ -43,8 +43,8 @@ export class ServedHandles {
     path: string,
     isRight: (facts: FileFacts) => boolean,
   ): Promise<OpenFile | undefined> {
-    const index = this.#idle.findLastIndex((one) => one.path === path);
-    const [known] = index < 0 ? [] : this.#idle.splice(index, 1);
+    const known = this.#idle.findLast((one) => one.path === path);
+    if (known) this.#forget(known);
     // What was opened earlier may be another file than is there now.
     return known && await checked(known.file, isRight) ||
       await checked(await this.#components.files.open(path, "read"), isRight);
@@ -53,23 +53,28 @@ export class ServedHandles {
   /** Takes a file back that is still as it should be. */
   async give(path: string, file: OpenFile): Promise<void> {
     if (!this.#isOpen) return await file.close();
-    this.#idle.push({ path, file });
-    this.#timer?.cancel();
-    this.#timer = this.#components.clock.after(KEEP_MS, () => void this.#closeIdle());
-    if (this.#idle.length > MOST_IDLE) await this.#idle.shift()?.file.close();
+    const timer = this.#components.clock.after(KEEP_MS, () => void this.#close(idle));
+    const idle: Idle = { path, file, timer };
+    this.#idle.push(idle);
+    const [oldest] = this.#idle;
+    if (oldest && this.#idle.length > MOST_IDLE) await this.#close(oldest);
   }
 
   /** Closes what nobody reads, and from now on everything that is given back. */
   async stop(): Promise<void> {
     this.#isOpen = false;
-    await this.#closeIdle();
+    await Promise.all(this.#idle.map((idle) => this.#close(idle)));
   }
 
-  async #closeIdle(): Promise<void> {
-    this.#timer?.cancel();
-    const idle = this.#idle;
-    this.#idle = [];
-    await Promise.allSettled(idle.map(({ file }) => file.close()));
+  #forget(idle: Idle): void {
+    idle.timer.cancel();
+    this.#idle = this.#idle.filter((one) => one !== idle);
+  }
+
+  // Nothing was written: what a system says at the end of reading changes nothing.
+  async #close(idle: Idle): Promise<void> {
+    this.#forget(idle);
+    await idle.file.close().catch(() => undefined);
   }
 }
 

@@ -55,6 +55,18 @@ Deno.test("A file that is asked for again and again is opened once, and closed a
   await waitFor("the file to be closed", () => given.counts.open === 0);
 });
 
+Deno.test("A file is closed a second after its last reader, whatever else is asked for", async () => {
+  await using given = await scene();
+  const other = join(given.folder, "other");
+  await writeFile(other, "two");
+  assert.equal(await given.text(), "one");
+  for (let ms = 0; ms < 1_000; ms += 250) {
+    assert.equal(await given.text(other), "two");
+    given.clock.advance(250);
+  }
+  await waitFor("the file to be closed", () => given.counts.open === 1);
+});
+
 Deno.test("Two who read a file at a time do not share it", async () => {
   await using given = await scene();
   const [one, two] = await Promise.all([
