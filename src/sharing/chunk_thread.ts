@@ -148,7 +148,7 @@ export class ChunkThread {
   }
 
   #start(): Worker {
-    // Once: from the tenth time on that a thread is sent shared memory it hangs (Deno 2.7.14 and 2.9.3).
+    // Once: sent again with each question, it made the thread stop answering after some ten (Deno 2.7.14, 2.9.3).
     const worker = new Worker(PROGRAM, { eval: true, workerData: this.memory.shared });
     worker.on("message", ({ id, result, failure }: Answer) => {
       const waiting = this.#waiting.get(id);

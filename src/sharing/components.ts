@@ -48,5 +48,6 @@ export interface SharingInit {
   readonly strategy?: PlanStrategy;
   readonly stallMs?: number;
   readonly roundWaitMs?: number;
+  /** Items from this size on are written past the system's cache. @default {268_435_456} */
   readonly directItemBytes?: number;
 }

@@ -41,7 +41,7 @@ export async function listItems(context: CommandContext, [search]: Args): Promis
   return EXIT.ok;
 }
 
-// What peers do not get of an item its owner learns nowhere else.
+// What peers do not get of an item its owner would not ask for.
 function notShared(items: readonly Item[]): string[] {
   const some = items.filter(({ not_shared }) => not_shared);
   const lines = some.slice(0, MAX_NOTES).map(({ id, not_shared: { count, files } = NOTHING }) => {

@@ -81,7 +81,7 @@ function State({ item }: { item: Item }): View {
   return html`<${Badge} tone="plain">${item.downloaded ? "downloaded" : "at peers"}<//>`;
 }
 
-// What peers do not get of an item its owner learns here.
+// What peers do not get of an item its owner would not ask for.
 function NotShared({ item: { not_shared: files } }: { item: Item }): View | null {
   if (!files) return null;
   const named = files.files.map(({ path, reason }) => `${path} (${reason})`).join(", ");

@@ -25,6 +25,7 @@ export interface LibraryNodeInit {
   readonly strategy?: PlanStrategy;
   readonly stallMs?: number;
   readonly roundWaitMs?: number;
+  readonly directItemBytes?: number;
   readonly mayShareWith?: (peerId: string) => boolean;
   /** Stays after the end; a temporary one is made and removed when absent. */
   readonly folder?: string;
@@ -87,6 +88,7 @@ export class LibraryNode implements AsyncDisposable {
       ...(init.strategy ? { strategy: init.strategy } : {}),
       ...(init.stallMs ? { stallMs: init.stallMs } : {}),
       ...(init.roundWaitMs ? { roundWaitMs: init.roundWaitMs } : {}),
+      ...(init.directItemBytes ? { directItemBytes: init.directItemBytes } : {}),
     });
     await sharing.start();
     return new LibraryNode(sharing, node, folder, bus, async () => {
